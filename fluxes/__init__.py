@@ -1,0 +1,1 @@
+"""Who flies where: tables and readers of neutrino and meson fluxes."""

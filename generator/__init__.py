@@ -1,0 +1,1 @@
+"""Orchestration: channels, pilot, block loop, run cards, files. The only layer with jit, random keys and loops."""

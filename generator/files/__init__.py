@@ -1,0 +1,1 @@
+"""Event files: writers, readers, conversion, validation. Host side only."""

@@ -1,0 +1,1 @@
+"""Where it can be seen: volumes, rays, materials, detectors."""

@@ -1,0 +1,1 @@
+"""Pure array functions: densities, maps, kinematics. No jit, no keys, no files."""
