@@ -1,0 +1,37 @@
+"""Physical constants in GeV, cm, ns: value and source, each once.
+
+Particle Data Group: S. Navas et al., Phys. Rev. D 110 (2024) 030001. CODATA: 2018 adjustment.
+"""
+
+import math
+
+ALPHA = 1 / 137.035999  # fine-structure constant, q^2 = 0; CODATA 2018, rounded as in the dark-neutrino literature
+ELECTRIC_CHARGE = math.sqrt(4 * math.pi * ALPHA)  # e = 0.302822
+HBAR_C = 1.973269804e-14  # GeV cm, CODATA 2018 (exact in the SI)
+HBAR_C_FM = 0.1973269804  # GeV fm
+SPEED_OF_LIGHT = 29.9792458  # cm / ns, exact
+HBAR_C_SQUARED = 3.8937937217e10  # GeV^2 (1e-38 cm^2): cross sections in GeV^-2 times this are in 1e-38 cm^2
+
+AVOGADRO = 6.02214076e23  # per mol, exact
+ATOMIC_MASS_UNIT = 0.93149410242  # GeV, CODATA 2018
+
+MASS_ELECTRON = 0.00051099895000  # GeV, CODATA 2018
+MASS_MUON = 0.1056583755
+MASS_TAU = 1.77693
+MASS_PROTON = 0.93827208816  # CODATA 2018
+MASS_NEUTRON = 0.93956542052
+MASS_PION = 0.13957039
+MASS_KAON = 0.493677
+
+FERMI_CONSTANT = 1.1663788e-5  # GeV^-2, PDG 2024
+MASS_Z = 91.1880  # PDG 2024
+# Weak mixing angle at zero momentum transfer, MS-bar (PDG 2024, electroweak review): the scale of all scattering here.
+SIN2_THETA_W = 0.23863
+# (g / 2 cos theta_W) of a neutral-current vertex: (g / 2 c_W)^2 = sqrt(2) G_F m_Z^2
+WEAK_NEUTRAL_COUPLING = math.sqrt(math.sqrt(2) * FERMI_CONSTANT) * MASS_Z
+
+MAGNETIC_MOMENT_PROTON = 2.792847  # nuclear magnetons, PDG 2024
+MAGNETIC_MOMENT_NEUTRON = -1.913043
+AXIAL_COUPLING = 1.2754  # g_A, PDG 2024
+DIPOLE_VECTOR_MASS = 0.843  # GeV: G_D = (1 + Q^2 / M_V^2)^-2, the usual dipole, M_V^2 = 0.71 GeV^2
+DIPOLE_AXIAL_MASS = 1.026  # GeV, world average of bubble-chamber data: V. Bernard et al., J. Phys. G 28 (2002) R1

@@ -1,0 +1,272 @@
+"""Decays of a heavy neutral lepton to a lighter one and a dark vector, and of the vector to leptons: densities, samplers, widths.
+
+Notation: N of mass m -> nu_j of mass m_j and Z' of mass m_Z; r = m_j/m, x = m_Z^2/m^2, lambda = Kallen(1, r^2, x).
+h = +-1 is the sign of the polarisation of N along the spin axis, 0 stands for the isotropic Majorana case.
+Sources: closed forms derived for this project from Dirac traces (docs/physics/dark_neutrino.md); they agree with the widths of
+P. Ballett, M. Hostert, S. Pascoli, JHEP 04 (2020) 068 in the massless limit.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from darkhorn.kernels.constants import FERMI_CONSTANT, SIN2_THETA_W
+from darkhorn.kernels.kinematics import FourVector, Vector, four, is_open, transverse_axes, two_body_momentum
+from darkhorn.kernels.quadrature import gauss_legendre
+from darkhorn.kernels.sampling import linear_cosine, split, squared_cosine
+from darkhorn.kernels.trigonometry import sincos2pi
+
+
+def width_to_vector(
+    m: jax.Array, m_j: jax.Array, m_vector: jax.Array, coupling: jax.Array, majorana: jax.Array
+) -> jax.Array:
+    """Gamma(N -> nu_j V) for the vertex d nubar_j gamma^mu P_L N V_mu.
+
+    Dirac:    d^2 m^3/(32 pi m_V^2) sqrt(lambda) [(1 - r^2)^2 + x (1 + r^2) - 2 x^2]
+    Majorana: twice that, with 6 x r added inside the bracket.
+    Shapes broadcast; GeV; majorana is 0 or 1. Zero where closed.
+    """
+    bracket = _vector_bracket(m, m_j, m_vector) + majorana * 6 * (m_vector * m_vector) * m_j / (m * m * m)
+    root_lambda = 2 * two_body_momentum(m, m_j, m_vector) / m
+    width = coupling**2 * m**3 / (32 * jnp.pi * m_vector**2) * root_lambda * bracket * (1 + majorana)
+    return jnp.where(is_open(m, m_j, m_vector), width, 0.0)
+
+
+def _vector_bracket(m: jax.Array, m_j: jax.Array, m_vector: jax.Array) -> jax.Array:
+    r2, x = (m_j / m) ** 2, (m_vector / m) ** 2
+    return (1 - r2) ** 2 + x * (1 + r2) - 2 * x * x
+
+
+def width_vector_to_leptons(m_vector: jax.Array, m_lepton: jax.Array, coupling: jax.Array) -> jax.Array:
+    """Gamma(V -> l+ l-) for the vector coupling g: g^2 m_V/(12 pi) sqrt(1 - 4y)(1 + 2y), y = m_l^2/m_V^2.
+
+    Shapes broadcast; GeV. Zero where closed.
+    """
+    y = (m_lepton / m_vector) ** 2
+    opened = y < 0.25
+    y = jnp.where(opened, y, 0.0)
+    return jnp.where(opened, coupling**2 * m_vector / (12 * jnp.pi) * jnp.sqrt(1 - 4 * y) * (1 + 2 * y), 0.0)
+
+
+def width_vector_to_neutrinos(m_vector: jax.Array, coupling: jax.Array) -> jax.Array:
+    """Gamma(V -> nu nubar) for the left-handed coupling d: d^2 m_V/(24 pi), massless neutrinos. Shapes broadcast; GeV."""
+    return coupling**2 * m_vector / (24 * jnp.pi)
+
+
+def width_three_neutrinos(m: jax.Array, mixing_squared: jax.Array, majorana: jax.Array) -> jax.Array:
+    """Gamma(N -> 3 nu) through the Z, summed over flavours: G_F^2 m^5/(192 pi^3) sum|U|^2, twice that for Majorana.
+
+    Shapes broadcast; GeV. Source: D. Gorbunov, M. Shaposhnikov, JHEP 10 (2007) 015, appendix C.
+    """
+    return FERMI_CONSTANT**2 * m**5 / (192 * jnp.pi**3) * mixing_squared * (1 + majorana)
+
+
+def width_weak_dilepton(
+    m: jax.Array, m_lepton: jax.Array, same_flavour: jax.Array, other_flavours: jax.Array, majorana: jax.Array
+) -> jax.Array:
+    """Gamma(N -> nu l+ l-) through W and Z; `same_flavour` = |U_l|^2, `other_flavours` = sum of the other |U|^2.
+
+    G_F^2 m^5/(192 pi^3) { C1 [(1 - 14x^2 - 2x^4 - 12x^6) R + 12x^4(x^4 - 1) L] + 4 C2 [x^2(2 + 10x^2 - 12x^4) R + 6x^4(1 - 2x^2 + 2x^4) L] },
+    x = m_l/m, R = sqrt(1 - 4x^2), L = ln{[1 - 3x^2 - (1 - x^2) R]/[x^2 (1 + R)]}; C1, C2 = (1 -+ 4s^2 + 8s^4)/4, s^2(2s^2 -+ 1)/2 with
+    the lower signs for the flavour of l; s = sin theta_W. Twice that for Majorana. Shapes broadcast; GeV; zero where closed.
+    Accuracy: 1e-8 for x > 1e-3 (L cancels below, where its prefactor is negligible). Source: as `width_three_neutrinos`.
+    """
+    x2 = (m_lepton / m) ** 2
+    opened = x2 < 0.25
+    x2 = jnp.where(opened, x2, 0.1)
+    root = jnp.sqrt(1 - 4 * x2)
+    # 1 - 3x^2 - (1 - x^2) R = 4 x^6 / [1 - 3x^2 + (1 - x^2) R], since (1-3y)^2 - (1-y)^2 (1-4y) = 4 y^3
+    log = jnp.log(4 * x2 * x2 / ((1 - 3 * x2 + (1 - x2) * root) * (1 + root)))
+    first = (1 - 14 * x2 - 2 * x2**2 - 12 * x2**3) * root + 12 * x2**2 * (x2**2 - 1) * log
+    second = x2 * (2 + 10 * x2 - 12 * x2**2) * root + 6 * x2**2 * (1 - 2 * x2 + 2 * x2**2) * log
+    s2 = SIN2_THETA_W
+
+    def of(sign: float) -> jax.Array:
+        c1, c2 = 0.25 * (1 + sign * 4 * s2 + 8 * s2 * s2), 0.5 * s2 * (2 * s2 + sign)
+        return c1 * first + 4 * c2 * second
+
+    total = same_flavour * of(+1.0) + other_flavours * of(-1.0)
+    return jnp.where(opened, FERMI_CONSTANT**2 * m**5 / (192 * jnp.pi**3) * total * (1 + majorana), 0.0)
+
+
+def width_off_shell(
+    m: jax.Array,
+    m_j: jax.Array,
+    m_vector: jax.Array,
+    width_vector: jax.Array,
+    m_lepton: jax.Array,
+    coupling: jax.Array,
+    lepton_coupling: jax.Array,
+    majorana: jax.Array,
+) -> jax.Array:
+    """Gamma(N -> nu_j l+ l-) through a vector of any mass, on or off shell, with its width in the propagator.
+
+    (1/pi) int dq^2 Gamma_{N->jV}(q) q Gamma_{V->ll}(q) / [(q^2 - m_V^2)^2 + m_V^2 Gamma_V^2], q from 2 m_l to m - m_j. The range is cut
+    at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic map of each piece takes the square roots
+    at the thresholds.
+
+    Shapes broadcast; GeV. Accuracy 1e-6 for Gamma_V/m_V > 1e-13, on, across and off the pole.
+    """
+    arrays = jnp.broadcast_arrays(m, m_j, m_vector, width_vector, m_lepton, coupling, lepton_coupling, majorana)
+    m, m_j, m_vector, width_vector, m_lepton, coupling, lepton_coupling, majorana = arrays
+    low, high = (2 * m_lepton) ** 2, (m - m_j) ** 2
+    pole, scale = m_vector**2, m_vector * width_vector
+    steps = [scale * 10.0**k for k in range(_DECADES)]
+    # nodes are offsets from the pole where they can be: q^2 - m_V^2 keeps its digits next to it
+    offset_left = jnp.stack([low - pole, *(jnp.clip(c, low - pole, high - pole) for c in _offsets(steps))], axis=-1)
+    offset_right = jnp.concatenate([offset_left[..., 1:], (high - pole)[..., None]], axis=-1)
+
+    def integrand(s: jax.Array) -> jax.Array:
+        smooth, slope = s * s * (3 - 2 * s), 6 * s * (1 - s)
+        span = (offset_right - offset_left)[..., None]
+        offset = offset_left[..., None] + span * smooth
+        q = jnp.sqrt(jnp.clip(pole[..., None, None] + offset, low[..., None, None], high[..., None, None]))
+
+        def wide(array: jax.Array) -> jax.Array:
+            return array[..., None, None]
+
+        first = width_to_vector(wide(m), wide(m_j), q, wide(coupling), wide(majorana))
+        second = width_vector_to_leptons(q, wide(m_lepton), wide(lepton_coupling))
+        return first * q * second / (offset * offset + wide(scale) ** 2) * span * slope
+
+    zero = jnp.zeros(offset_left.shape, offset_left.dtype)
+    return jnp.sum(gauss_legendre(integrand, zero, zero + 1, 40), axis=-1) / jnp.pi
+
+
+_DECADES = 16  # m_V Gamma_V 10^15 exceeds every q^2 for Gamma_V/m_V > 1e-13
+
+
+def _offsets(steps: list[jax.Array]) -> list[jax.Array]:
+    """Cuts relative to the pole: -10^k ... -1, 0, 1 ... 10^k in units of m_V Gamma_V."""
+    return [-step for step in reversed(steps)] + [jnp.zeros_like(steps[0]), *steps]
+
+
+class ChainAngles(NamedTuple):
+    """Uniform numbers of N -> nu Z', Z' -> l+ l-: each (n,)."""
+
+    polar: jax.Array
+    azimuth: jax.Array
+    lepton: jax.Array
+    lepton_azimuth: jax.Array
+
+
+class ChainDecay(NamedTuple):
+    """Products in the rest frame of N (GeV), and the two angles that fix the density."""
+
+    neutrino: FourVector
+    negative: FourVector
+    positive: FourVector
+    cos_neutrino: jax.Array
+
+
+def neutrino_slope(m: jax.Array, m_j: jax.Array, m_vector: jax.Array, helicity: jax.Array) -> jax.Array:
+    """Slope a of the density (1 + a cos theta)/2 of the daughter neutrino about the spin axis.
+
+    a = h sqrt(lambda) (r^2 + 2x - 1) / [(1 - r^2)^2 + x (1 + r^2) - 2 x^2]: h = -1 sends the neutrino forward. 0 for Majorana (h = 0).
+    Shapes broadcast; GeV.
+    """
+    r2, x = (m_j / m) ** 2, (m_vector / m) ** 2
+    root_lambda = 2 * two_body_momentum(m, m_j, m_vector) / m
+    return helicity * root_lambda * (r2 + 2 * x - 1) / _vector_bracket(m, m_j, m_vector)
+
+
+def chain_density_terms(
+    m: jax.Array,
+    m_j: jax.Array,
+    m_vector: jax.Array,
+    m_lepton: jax.Array,
+    helicity: jax.Array,
+    majorana: jax.Array,
+    cos_neutrino: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """(A, B, cos alpha, sin alpha) of the lepton density A - B (khat.e)(phat.e) in the rest frame of the vector.
+
+    e is the direction of l-, phat the neutrino's (z'), khat that of K = P - h m S, at the angle alpha from z' in the plane of the spin axis.
+    A = (1 + 2d) K0 p0 - 2d K.p [+ m m_j (1 + 2d) for Majorana], B = b^2 |K| |p|, d = m_l^2/m_V^2, b^2 = 1 - 4d;
+    K0 = m (E - h k c)/m_V, Kz = m (k - h E c)/m_V, Kx = -h m s, with E, k the vector's energy and momentum in the frame of N, c = cos_neutrino.
+    For a Majorana N the terms of both helicities add: h -> 0 in K. Shapes broadcast; GeV^2 (a common factor is dropped).
+    """
+    h = helicity * (1 - majorana)
+    k = two_body_momentum(m, m_j, m_vector)
+    energy = jnp.sqrt(k * k + m_vector * m_vector)
+    sine = jnp.sqrt(jnp.maximum((1 - cos_neutrino) * (1 + cos_neutrino), 0.0))
+    k0 = m * (energy - h * k * cos_neutrino) / m_vector
+    kz = m * (k - h * energy * cos_neutrino) / m_vector
+    kx = -h * m * sine
+    p0 = (m * m - m_j * m_j - m_vector * m_vector) / (2 * m_vector)
+    p = m * k / m_vector
+    d = (m_lepton / m_vector) ** 2
+    a = (1 + 2 * d) * k0 * p0 - 2 * d * kz * p + majorana * m * m_j * (1 + 2 * d)
+    k_norm = jnp.sqrt(kx * kx + kz * kz)
+    b = (1 - 4 * d) * k_norm * p
+    safe = jnp.where(k_norm > 0, k_norm, 1.0)
+    return a, b, jnp.where(k_norm > 0, kz / safe, 1.0), jnp.where(k_norm > 0, kx / safe, 0.0)
+
+
+def sample_chain(
+    u: ChainAngles,
+    m: jax.Array,
+    m_j: jax.Array,
+    m_vector: jax.Array,
+    m_lepton: jax.Array,
+    helicity: jax.Array,
+    majorana: jax.Array,
+    polarised: jax.Array,
+    spin_axis: Vector,
+) -> ChainDecay:
+    """N -> nu_j Z', Z' -> l- l+ with the spin of N and the polarisation of the Z' kept; weight 1, nothing is rejected.
+
+    The neutrino's cosine to the spin axis has a linear density. At fixed cosine the lepton density is a sum of three squares,
+    A - B (khat.e)(phat.e) = sum_i lambda_i (e.a_i)^2, a_i = (bisector of khat and phat, in-plane normal to it, out of plane),
+    lambda = (A - B (1 + cos alpha)/2, A + B (1 - cos alpha)/2, A), all >= 0 and summing to 3A - B cos alpha: choose i, then
+    e.a_i has density proportional to its square. `polarised` = 0 drops the polarisation of the Z' (isotropic leptons), for comparison only.
+
+    Shapes: u and spin_axis (n,), the rest broadcast. Units GeV. The chain must be open. Differentiable in the masses.
+    """
+    cosine = linear_cosine(u.polar, neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana)))
+    sin_phi, cos_phi = sincos2pi(u.azimuth)
+    sine = jnp.sqrt(jnp.maximum((1 - cosine) * (1 + cosine), 0.0))
+    ax, ay = transverse_axes(spin_axis)
+    transverse = ax.scale(cos_phi).plus(ay.scale(sin_phi))
+    z_axis = spin_axis.scale(cosine).plus(transverse.scale(sine))  # the neutrino's direction
+    x_axis = spin_axis.scale(sine).minus(transverse.scale(cosine))  # transverse part of the spin axis
+    y_axis = ax.scale(sin_phi).minus(ay.scale(cos_phi))
+
+    a, b, cos_alpha, sin_alpha = chain_density_terms(m, m_j, m_vector, m_lepton, helicity, majorana, cosine)
+    b = b * polarised
+    first = a - 0.5 * b * (1 + cos_alpha)
+    second = a + 0.5 * b * (1 - cos_alpha)
+    total = first + second + a
+    on_first, rest = split(u.lepton, first / total)
+    on_second, rest_of_rest = split(rest, second / (second + a))
+    rest = jnp.where(on_first, rest, rest_of_rest)
+    mu = squared_cosine(rest)
+    around_s, around_c = sincos2pi(u.lepton_azimuth)
+    flat = jnp.sqrt(jnp.maximum((1 - mu) * (1 + mu), 0.0))
+    u_part, v_part = flat * around_c, flat * around_s
+    # components along (bisector, in-plane normal, out of plane), whichever is the chosen axis
+    in_second = ~on_first & on_second
+    e_bisector = jnp.where(on_first, mu, jnp.where(in_second, v_part, u_part))
+    e_normal = jnp.where(on_first, u_part, jnp.where(in_second, mu, v_part))
+    e_out = jnp.where(on_first, v_part, jnp.where(in_second, u_part, mu))
+    half_c = jnp.sqrt(jnp.maximum(0.5 * (1 + cos_alpha), 1e-300))
+    half_s = jnp.where(sin_alpha < 0, -1.0, 1.0) * jnp.sqrt(jnp.maximum(0.5 * (1 - cos_alpha), 1e-300))
+    e_x = half_s * e_bisector + half_c * e_normal
+    e_z = half_c * e_bisector - half_s * e_normal
+
+    k = two_body_momentum(m, m_j, m_vector)
+    energy = jnp.sqrt(k * k + m_vector * m_vector)
+    lepton_momentum = two_body_momentum(m_vector, m_lepton, m_lepton)
+
+    def lepton(sign: float) -> FourVector:
+        along_z = sign * lepton_momentum * e_z  # in the vector's frame; the vector flies towards -z'
+        gamma, gamma_beta = energy / m_vector, k / m_vector
+        pz = gamma * along_z - gamma_beta * (0.5 * m_vector)
+        e = gamma * (0.5 * m_vector) - gamma_beta * along_z
+        across = sign * lepton_momentum
+        p = x_axis.scale(across * e_x).plus(y_axis.scale(across * e_out)).plus(z_axis.scale(pz))
+        return four(e, p)
+
+    neutrino = four(jnp.broadcast_to(jnp.sqrt(k * k + m_j * m_j), cosine.shape), z_axis.scale(k))
+    return ChainDecay(neutrino, lepton(1.0), lepton(-1.0), cosine)

@@ -1,0 +1,163 @@
+"""nu(k1) + A(k2) -> N(k3, helicity h) + A(k4) by exchange of a dark vector Z' and of the Standard Model Z.
+
+Notation: Q^2 = -(k1-k3)^2, P = k2 + k4, q = k1 - k3, M the mass of the scatterer (at rest), m that of N, E the neutrino energy.
+The helicity h is that in the centre-of-mass frame: h = -1 conserves the helicity of a neutrino, h = +1 flips it; for an
+antineutrino both are mirrored and "conserving" keeps its meaning. Only the light-like vector K = k3 - h m S enters, S the spin vector of N:
+K = (E3 - h p3) (1, -h khat) in the centre-of-mass frame, where E3 - p3 = m^2/(E3 + p3) keeps the digits of the flipping part.
+
+Scatterers are nuclei (one form factor, no magnetic current) or nucleons (Dirac, Pauli and, for the Z, axial form factors); both are
+the same function with the target's numbers as data. Source of the amplitude: traces over Dirac spinors, done for this project and compared with
+independent numbers in tests/kernels/test_upscattering.py; for a massless N and F1 alone it is the text-book neutral-current result.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from darkhorn.kernels.constants import HBAR_C_SQUARED, MASS_Z
+from darkhorn.kernels.form_factors import fourier_bessel, neutral_current, nucleon_axial, nucleon_vector
+
+CONSERVING, FLIPPING = -1.0, 1.0
+
+
+class Vertices(NamedTuple):
+    """Couplings at the two ends of each propagator, dimensionless, real.
+
+    dark_lepton   nu_alpha -> N at the Z' (paper notation: -g_D U_alpha4)
+    dark_hadron   Z' to the scatterer: e epsilon Z for a nucleus, e epsilon for a nucleon (its form factors hold the charge)
+    weak_lepton   nu_alpha -> N at the Z: -(g/2c_W) U_alpha4, or 0 without Z exchange
+    weak_hadron   Z to the scatterer: (g/2c_W) (Z g_V^p + N g_V^n) for a nucleus, g/2c_W for a nucleon
+    """
+
+    dark_lepton: jax.Array
+    dark_hadron: jax.Array
+    weak_lepton: jax.Array
+    weak_hadron: jax.Array
+
+
+class Target(NamedTuple):
+    """A scatterer as numbers: all traced, so that one compiled program serves every nuclide.
+
+    mass                 GeV
+    is_nucleon           1.0 for a nucleon, 0.0 for a nucleus
+    radius, coefficients Fourier-Bessel series of the charge density (fm; any unit), used for nuclei
+    charge               electric charge of a nucleon (1 or 0)
+    magnetic_moment      of a nucleon, nuclear magnetons; `other_moment` and 1 - charge are those of the other nucleon
+    """
+
+    mass: jax.Array
+    is_nucleon: jax.Array
+    radius: jax.Array
+    coefficients: jax.Array
+    charge: jax.Array
+    magnetic_moment: jax.Array
+    other_moment: jax.Array
+
+
+class Invariants(NamedTuple):
+    """Centre-of-mass quantities of nu A -> N A, GeV and GeV^2."""
+
+    s: jax.Array
+    p1: jax.Array  # momentum of the neutrino
+    e3: jax.Array  # energy of N
+    p3: jax.Array  # momentum of N
+    q2_min: jax.Array
+    q2_max: jax.Array
+
+
+def threshold(m: jax.Array, mass: jax.Array) -> jax.Array:
+    """Smallest neutrino energy that makes N: E_th = m + m^2 / 2M. Shapes broadcast; GeV."""
+    return m + m * m / (2 * mass)
+
+
+def invariants(energy: jax.Array, m: jax.Array, mass: jax.Array) -> Invariants:
+    """Centre-of-mass momenta and the Q^2 range.
+
+    p3 = (M/sqrt s) sqrt[(E - E_th)(E + m - m^2/2M)],  Q2_max = 2 p1 (E3 + p3) - m^2,  Q2_min = m^4 M^2 / (s Q2_max):
+    product forms, which keep their digits near threshold and for m << E. Shapes broadcast; GeV. Below threshold p3 = 0 and
+    the range is empty in the sense that the density is zero; nothing is NaN.
+    """
+    s = mass * (mass + 2 * energy)
+    root_s = jnp.sqrt(s)
+    p1 = energy * mass / root_s
+    e3 = (2 * energy * mass + m * m) / (2 * root_s)
+    product = (energy - threshold(m, mass)) * (energy + m - m * m / (2 * mass))
+    opened = product > 0
+    p3 = jnp.where(opened, jnp.sqrt(jnp.where(opened, product, 1.0)) * mass / root_s, 0.0)
+    q2_max = 2 * p1 * (e3 + p3) - m * m
+    positive = q2_max > 0
+    q2_max = jnp.where(positive, q2_max, 1.0)
+    q2_min = (m * m * mass) ** 2 / (s * q2_max)
+    return Invariants(s, p1, e3, p3, q2_min, q2_max)
+
+
+def dsigma_dq2(
+    energy: jax.Array,
+    q2: jax.Array,
+    m: jax.Array,
+    m_zprime: jax.Array,
+    helicity: jax.Array,
+    chirality: jax.Array,
+    target: Target,
+    vertices: Vertices,
+) -> jax.Array:
+    """dsigma/dQ^2 of nu A -> N A for one helicity of N: THE density of the process.
+
+    dsigma/dQ^2 = (1/2) |M|^2 / (16 pi (s - M^2)^2), summed over target spins; the neutrino has one spin state.
+    |M|^2 = 2 (F1^2 + tau F2^2) [2 (K.P)(k1.P) - (4M^2 + Q^2) K.k1] + 2 G_M^2 [(m^2 + 2 Q^2) K.k1 - m^2 (m^2 + Q^2)]
+            + 8 G_A^2 [(K.k4)(k1.k2) + (K.k2)(k1.k4) + M^2 K.k1] + 16 chirality G_M G_A [(K.k4)(k1.k2) - (K.k2)(k1.k4)]
+    with couplings and propagators in the form factors: F_i = d V F_i^em / (m_Z'^2 + Q^2) + c C F_i^nc / (m_Z^2 + Q^2), and so on.
+
+    Shapes: energy and q2 broadcast; the rest scalars or broadcastable. helicity -1 or +1 (see the module); chirality +1 for a neutrino,
+    -1 for an antineutrino. A Majorana N has the same value: the right-handed half of its vertex annihilates the beam's neutrino.
+    Units: GeV in; 1e-38 cm^2/GeV^2 out, per scatterer. Zero outside the physical range, never NaN.
+    Left out: the induced pseudoscalar of the Z (suppressed by m^2/M^2 on top of the Z/Z' ratio).
+    """
+    mass = target.mass
+    cm = invariants(energy, m, mass)
+    inside = (energy > threshold(m, mass)) & (q2 >= cm.q2_min) & (q2 <= cm.q2_max)
+    q2 = jnp.where(inside, q2, cm.q2_max)
+    p3 = jnp.where(inside, cm.p3, 1.0)
+
+    # helicity vector K = kappa (1, -h khat) and its products
+    sum_ep = cm.e3 + p3
+    kappa = jnp.where(helicity < 0, sum_ep, m * m / sum_ep)
+    one_minus_cos = (q2 - cm.q2_min) / (2 * cm.p1 * p3)
+    one_plus_cos = (cm.q2_max - q2) / (2 * cm.p1 * p3)
+    k_k1 = kappa * cm.p1 * jnp.where(helicity < 0, one_minus_cos, one_plus_cos)
+    e2 = (cm.s + mass * mass) / (2 * jnp.sqrt(cm.s))
+    cosine = 0.5 * (one_plus_cos - one_minus_cos)
+    k_k2 = kappa * (e2 - helicity * cm.p1 * cosine)
+    k_k4 = k_k1 + k_k2 - m * m
+    k1_k2 = energy * mass
+    k1_k4 = k1_k2 - 0.5 * (m * m + q2)
+
+    # form factors with their couplings and propagators
+    dark = vertices.dark_lepton * vertices.dark_hadron / (m_zprime * m_zprime + q2)
+    weak = vertices.weak_lepton * vertices.weak_hadron / (MASS_Z * MASS_Z + q2)
+    nuclear = fourier_bessel(q2, target.radius, target.coefficients) * (dark + weak)
+    isospin = target.charge - 0.5
+    f1_em, f2_em = nucleon_vector(q2, mass, target.charge, target.magnetic_moment)
+    f1_other, f2_other = nucleon_vector(q2, mass, 1 - target.charge, target.other_moment)
+    f1_nc = neutral_current(f1_em, f1_other)
+    f2_nc = neutral_current(f2_em, f2_other)
+    nucleon = target.is_nucleon > 0.5
+    f1 = jnp.where(nucleon, dark * f1_em + weak * f1_nc, nuclear)
+    f2 = jnp.where(nucleon, dark * f2_em + weak * f2_nc, 0.0)
+    g_a = jnp.where(nucleon, weak * nucleon_axial(q2, isospin), 0.0)
+    g_m = f1 + f2
+    tau = q2 / (4 * mass * mass)
+
+    electric = 2 * (k_k2 + k_k4) * (k1_k2 + k1_k4) - (4 * mass * mass + q2) * k_k1
+    magnetic = (m * m + 2 * q2) * k_k1 - m * m * (m * m + q2)
+    axial = k_k4 * k1_k2 + k_k2 * k1_k4 + mass * mass * k_k1
+    mixed = k_k4 * k1_k2 - k_k2 * k1_k4
+    amplitude2 = (
+        2 * (f1 * f1 + tau * f2 * f2) * electric
+        + 2 * g_m * g_m * magnetic
+        + 8 * g_a * g_a * axial
+        + 16 * chirality * g_m * g_a * mixed
+    )
+    density = 0.5 * amplitude2 / (64 * jnp.pi * (energy * mass) ** 2) * HBAR_C_SQUARED
+    return jnp.where(inside, jnp.maximum(density, 0.0), 0.0)

@@ -1,0 +1,51 @@
+"""Separable importance map of VEGAS: one monotone piecewise-linear map per dimension, refined from squared weights.
+
+Source: G.P. Lepage, J. Comput. Phys. 27 (1978) 192, and arXiv:2009.05112 (damping and smoothing).
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def flat_map(dimensions: int, bins: int) -> jax.Array:
+    """The identity map, shape (dimensions, bins + 1)."""
+    return jnp.tile(jnp.linspace(0.0, 1.0, bins + 1), (dimensions, 1))
+
+
+def warp(grid: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Map u in [0,1) cell-wise linearly onto the cells of `grid`; returns the new u and the Jacobian d(new)/d(u).
+
+    Shapes: grid (d, bins + 1) increasing from 0 to 1, u (d, n); results (d, n) and (n,), the product over dimensions.
+    The rule is exact for any grid: only the variance depends on how well it is trained.
+    """
+    bins = grid.shape[1] - 1
+    position = u * bins
+    cell = jnp.clip(position.astype(jnp.int32), 0, bins - 1)
+    width = grid[:, 1:] - grid[:, :-1]
+    left = jnp.take_along_axis(grid[:, :-1], cell, axis=1)
+    size = jnp.take_along_axis(width, cell, axis=1)
+    return left + size * (position - cell.astype(u.dtype)), jnp.prod(size * bins, axis=0)
+
+
+def refine(grid: jax.Array, u: jax.Array, weight: jax.Array, damping: float = 0.75) -> jax.Array:
+    """A better grid, from events whose cell in this one is u: equal shares of sum(weight^2) per cell, smoothed and damped.
+
+    Shapes: grid (d, bins + 1), u (d, n) the *unwarped* numbers, weight (n,) including the Jacobian of the grid; result like grid.
+    Cells keep at least 1e-3 of the mean power, so that no region is ever closed. A sample without weight leaves the grid as it is.
+    """
+    bins = grid.shape[1] - 1
+    power_of_event = weight * weight
+
+    def one(edges: jax.Array, row: jax.Array) -> jax.Array:
+        cell = jnp.clip((row * bins).astype(jnp.int32), 0, bins - 1)
+        power = jnp.zeros(bins, weight.dtype).at[cell].add(power_of_event)
+        padded = jnp.concatenate([power[:1], power, power[-1:]])
+        power = (padded[:-2] + 6 * padded[1:-1] + padded[2:]) / 8
+        mean = jnp.mean(power)
+        power = jnp.where(mean > 0, (power / jnp.where(mean > 0, mean, 1.0) + 1e-3) ** damping, 1.0)
+        cumulative = jnp.concatenate([jnp.zeros(1, power.dtype), jnp.cumsum(power)])
+        cumulative = cumulative / cumulative[-1]
+        new = jnp.interp(jnp.linspace(0.0, 1.0, bins + 1, dtype=power.dtype), cumulative, edges)
+        return new.at[0].set(0.0).at[-1].set(1.0)
+
+    return jax.vmap(one)(grid, u)
