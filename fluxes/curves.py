@@ -1,4 +1,4 @@
-"""The smooth curve through a neutrino flux: a few knots of the logarithm of the spectrum, and its integrals over bins."""
+"""The smooth curve through a neutrino flux: knots of the logarithm of the spectrum, and its integrals over bins."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,8 @@ _ABSCISSAE, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 def spline_matrix(knots: Array, points: Array) -> Array:
     """Matrix A with `A @ values` = the natural cubic spline through (knots, values) at the points.
 
-    Shapes: knots (k,) increasing, k >= 3; points (m,); result (m, k). Outside the knots the end pieces go on in a straight line.
+    Shapes: knots (k,) increasing, k >= 3; points (m,); result (m, k). Outside the knots the end pieces go on as
+    straight lines.
     Source: the tridiagonal equations of the second derivatives, zero at both ends (e.g. Numerical Recipes 3.3).
     """
     count = knots.size
@@ -64,7 +65,7 @@ def turn_on(energy: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class LogCurve:
-    """Spectrum phi(E) = E / (E + 0.05 GeV) exp s(E) between 0 and the last knot, 0 outside; s is a natural cubic spline.
+    """Spectrum phi(E) = E / (E + 0.05 GeV) exp s(E) up to the last knot, 0 outside; s is a natural cubic spline.
 
     energy   (k,) knots in GeV, increasing; the last one is the end of the spectrum
     log_phi  (k,) s at the knots; exp s is in cm^-2 POT^-1 GeV^-1

@@ -1,9 +1,9 @@
 """Fit the shipped flux tables to the published ones: `python -m darkhorn.fluxes.fit_tables --published DIR`.
 
-Each flavour becomes a curve (`LogCurve`) whose integrals over the published bins agree with the published numbers. Knots are
-added, one at a time, where a bin is further off than its tolerance: a smooth spectrum needs one every 100 to 200 MeV, one with
-the statistical fluctuations of its simulation up to one per bin. The fit has no random numbers: the same input gives the
-same files.
+Each flavour becomes a curve (`LogCurve`) whose integrals over the published bins agree with the published numbers.
+Knots are added, one at a time, where a bin is further off than its tolerance: a smooth spectrum needs one every 100 to
+200 MeV, one with the statistical fluctuations of its simulation up to one per bin. The fit has no random numbers: the
+same input gives the same files.
 """
 
 import csv
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from darkhorn.fluxes.curves import LogCurve, bin_points, spline_matrix, turn_on
 from darkhorn.fluxes.readers import read_flux_file
 from darkhorn.fluxes.tables import BIN_WIDTH, NAMES, Flux
-from darkhorn.kernels.errors import DarkhornError, InputError
+from darkhorn.kernels.errors import DarkhornError, InputError, OutputError
 
 Array = NDArray[np.float64]
 
@@ -31,17 +31,16 @@ INTEGRAL_TOLERANCE = 1e-4
 COARSE = ((3.0, 2, 0.02), (4.0, 5, 0.05), (5.0, 10, 0.10))
 START_KNOTS = (
     0.0,
-    0.05,
-    0.1,
-    0.2,
-    0.4,
-    0.7,
-    1.0,
-    1.4,
-    1.8,
-    2.2,
-    2.6,
-    3.0,
+    0.075,
+    0.225,
+    0.425,
+    0.675,
+    0.975,
+    1.375,
+    1.775,
+    2.175,
+    2.575,
+    2.975,
     3.5,
     4.0,
     4.5,
@@ -51,10 +50,31 @@ START_KNOTS = (
     6.5,
     7.0,
     7.5,
-    8.0,
 )
 RATIO_KNOTS = (0.05, 0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.2, 4.5)
-SHARE_KNOTS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 5.0, 6.0)
+SHARE_KNOTS = (
+    0.0,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.3,
+    0.4,
+    0.7,
+    1.0,
+    1.25,
+    1.5,
+    1.75,
+    2.0,
+    2.25,
+    2.5,
+    2.75,
+    3.0,
+    3.5,
+    4.0,
+    5.0,
+    6.0,
+)
 PARENTS = {211: "pi", 321: "Kpm", 130: "K0L", 13: "mu"}
 
 MINIBOONE = "MiniBooNE flux data release to Phys. Rev. D 79 (2009) 072002, arXiv:0806.1449"
@@ -92,7 +112,7 @@ def merge_bins(flux: Flux, tolerance: float) -> Groups:
 
 
 def solve(groups: Groups, knots: Array) -> LogCurve:
-    """Least squares for the values at the knots: the logarithm of every merged bin, and of the `INTEGRALS`. Gauss-Newton."""
+    """Values at the knots by least squares (Gauss-Newton) in the logarithms of the merged bins and the `INTEGRALS`."""
     fine = np.linspace(0.0, groups.edges[-1], round(groups.edges[-1] / BIN_WIDTH) + 1)
     points, weights = bin_points(fine)
     matrix = spline_matrix(knots, points.ravel())
@@ -117,9 +137,10 @@ def solve(groups: Groups, knots: Array) -> LogCurve:
 
 
 def fit_curve(flux: Flux, tolerance: float, closest: float) -> LogCurve:
-    """Curve with as few knots as keep every merged bin within its tolerance, no two knots nearer than `closest` (GeV)."""
+    """Curve with knots until every merged bin is within its tolerance, no two of them closer than `closest` GeV."""
     groups = merge_bins(flux, tolerance)
     end = float(groups.edges[-1])
+    centres = (groups.edges[1:] + groups.edges[:-1]) / 2
     knots = np.array([*(k for k in START_KNOTS if k < end - 0.2), end])
     while True:
         curve = solve(groups, knots)
@@ -127,7 +148,7 @@ def fit_curve(flux: Flux, tolerance: float, closest: float) -> LogCurve:
         for group in np.argsort(-off):
             if off[group] <= 1:
                 return curve
-            new = _room_for(knots, float(groups.edges[group] + groups.edges[group + 1]) / 2, closest)
+            new = _room_for(knots, float(centres[group]), centres, closest)
             if new is not None:
                 knots = np.sort(np.append(knots, new))
                 break
@@ -138,23 +159,20 @@ def fit_curve(flux: Flux, tolerance: float, closest: float) -> LogCurve:
 def curve_bins(curve: LogCurve, edges: Array) -> Array:
     """Integrals of the curve over bins of any width, through the same fine bins as the shipped tables. Shape (n,)."""
     count = round(float(curve.energy[-1]) / BIN_WIDTH)
-    fine = BIN_WIDTH * np.arange(count + 1)
+    fine: Array = BIN_WIDTH * np.arange(count + 1, dtype=np.float64)
     total = np.concatenate([[0.0], np.cumsum(curve.integrate(fine))])
     return np.diff(np.interp(edges, fine, total))
 
 
-def _room_for(knots: Array, energy: float, closest: float) -> float | None:
-    """Place of a new knot near an energy, or None if the neighbours leave no room for one."""
-    right = int(np.clip(np.searchsorted(knots, energy), 1, knots.size - 1))
-    if min(energy - knots[right - 1], knots[right] - energy) >= closest:
-        return round(energy, 4)
-    gaps = [(float(knots[j] - knots[j - 1]), j) for j in range(max(1, right - 1), min(knots.size, right + 2))]
-    gap, j = max(gaps)
-    return round(float(knots[j] + knots[j - 1]) / 2, 4) if gap >= 2 * closest else None
+def _room_for(knots: Array, energy: float, centres: Array, closest: float) -> float | None:
+    """Free bin centre nearest to an energy (within 0.2 GeV), at least `closest` from every knot, or None."""
+    distance = np.abs(centres[:, None] - knots).min(axis=1)
+    free = centres[(distance > closest - 1e-9) & (np.abs(centres - energy) < 0.2)]
+    return round(float(free[np.argmin(np.abs(free - energy))]), 4) if free.size else None
 
 
 def smooth_ratio(top: Flux, bottom: Flux) -> Callable[[Array], Array]:
-    """Smooth ratio of two fluxes with the same edges, constant outside the knots; least squares weighted by the flux."""
+    """Smooth ratio of two fluxes with the same edges, constant outside the knots; least squares, weighted by flux."""
     centres = (top.edges[1:] + top.edges[:-1]) / 2
     use = (top.content > 0) & (bottom.content > 0) & (centres < RATIO_KNOTS[-1])
     knots = np.array(RATIO_KNOTS)
@@ -163,13 +181,14 @@ def smooth_ratio(top: Flux, bottom: Flux) -> Callable[[Array], Array]:
     values = np.linalg.lstsq(spline_matrix(knots, centres[use]) * weight[:, None], logs * weight, rcond=None)[0]
 
     def ratio(energy: Array) -> Array:
-        return np.exp(spline_matrix(knots, np.clip(energy, knots[0], knots[-1])) @ values)
+        result: Array = np.exp(spline_matrix(knots, np.clip(energy, knots[0], knots[-1])) @ values)
+        return result
 
     return ratio
 
 
 def parent_shares(path: Path) -> dict[str, dict[str, list[float]]]:
-    """Share of each last parent in the flux of each flavour, at `SHARE_KNOTS` (straight lines between), least squares."""
+    """Share of each last parent in each flavour at `SHARE_KNOTS` (straight lines between), by least squares."""
     try:
         with path.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
@@ -212,7 +231,10 @@ def write_json(path: Path, source: str, body: dict[str, object]) -> None:
     """Write a table; its first lines say where it comes from."""
     head = {"source": source, "version": VERSION, "date": DATE}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in {**head, **body}.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    try:
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(str(path), error.strerror or str(error), "a folder to write to", "Check `--out`.") from None
 
 
 def _published(folder: Path, name: str) -> dict[int, Flux]:
@@ -237,11 +259,11 @@ def fit_all(published: Path, out: Path) -> None:
     click.echo(f"{'deviation from the published table, %':43s} max/bin  <0.1GeV      all   0.1-3 GeV 0.2-2 GeV knots")
     mini, anti = _published(published, "miniboone_FHC.csv"), _published(published, "miniboone_RHC.csv")
     micro = _published(published, "microboone_BNB_FHC.csv")
-    fine = dict.fromkeys((14, -14, 12, -12), 0.008)
+    fine = dict.fromkeys((14, -14, 12, -12), 0.009)
     how = "Own smooth curve, fitted to the"
-    _store(out, "bnb-neutrino-miniboone", f"{how} {MINIBOONE}, neutrino mode.", mini, fine, 0.02)
-    _store(out, "bnb-antineutrino-miniboone", f"{how} {MINIBOONE}, antineutrino mode.", anti, fine, 0.02)
-    _store(out, "bnb-neutrino-microboone", f"{how} {MICROBOONE}, neutrino mode.", micro, fine, 0.02)
+    _store(out, "bnb-neutrino-miniboone", f"{how} {MINIBOONE}, neutrino mode.", mini, fine, 0.05)
+    _store(out, "bnb-antineutrino-miniboone", f"{how} {MINIBOONE}, antineutrino mode.", anti, fine, 0.05)
+    _store(out, "bnb-neutrino-microboone", f"{how} {MICROBOONE}, neutrino mode.", micro, fine, 0.05)
 
     # The horn sorts by charge: the focused (right) sign of one mode stands where the focused sign of the other stood.
     moved = {}
@@ -253,12 +275,15 @@ def fit_all(published: Path, out: Path) -> None:
         f"EXTRAPOLATION, no published table exists: the {MINIBOONE}, antineutrino mode, times the smooth ratio of the "
         f"{MICROBOONE} to MiniBooNE in neutrino mode, right sign for right sign and wrong for wrong."
     )
-    _store(out, "bnb-antineutrino-microboone", source, moved, fine, 0.02)
+    _store(out, "bnb-antineutrino-microboone", source, moved, fine, 0.05)
 
     sbnd = _published(published, "sbnd_BNB_FHC_digitised.csv")
     loose = {14: 0.015, -14: 0.04, 12: 0.05, -12: 0.2}
-    source = "Own smooth curve through points DIGITISED from the SBND flux shown at NuFact 2022 (no published table); 0 to 3 GeV."
-    _store(out, "bnb-neutrino-sbnd", source, sbnd, loose, 0.08)
+    source = (
+        "Own smooth curve through points DIGITISED from the SBND flux shown at NuFact 2022 (no published table), "
+        "neutrino mode, 0 to 3 GeV."
+    )
+    _store(out, "bnb-neutrino-sbnd", source, sbnd, loose, 0.05)
 
     source = (
         "Shares of the last parent, fitted to the MiniBooNE beam simulation behind Phys. Rev. D 79 (2009) 072002, "

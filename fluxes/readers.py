@@ -1,7 +1,7 @@
 """Readers of users' flux files: plain text, GLoBES and DarkNews columns, CSV with a header.
 
-What the numbers mean is never guessed: the caller states whether they are per bin or per energy, per cm^2 or m^2, and per how
-many protons, because files of the field differ in all three and do not say so themselves.
+What the numbers mean is never guessed: the caller states whether they are per bin or per energy, per cm^2 or m^2, and
+per how many protons, because files of the field differ in all three and do not say so themselves.
 """
 
 import re
@@ -46,10 +46,10 @@ def read_flux_file(
     columns      names of the columns of a file without a header: `E` or `E_lo` and `E_hi`, and flavours (`numu`, ...)
     pdg          flavour of a file with two columns, energy and flux
 
-    Lines are split at commas or blanks; `#` starts a comment. Without `columns` a file without a header has two columns, or
-    the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err` are passed over, and
-    so are flavours whose flux is zero everywhere. Energies `E` are bin centres: of bins of equal width if they are
-    equally spaced, else bins end half-way between them, which needs numbers per energy.
+    Lines are split at commas or blanks; `#` starts a comment. Without `columns` a file without a header has two
+    columns, or the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err`
+    are passed over, and so are flavours whose flux is zero everywhere. Energies `E` are bin centres: of bins of equal
+    width if they are equally spaced, else bins end half-way between them, which needs numbers per energy.
 
     Raises InputError, with the file and the line, for everything that cannot be used.
     """
@@ -78,7 +78,7 @@ def read_flux_file(
 
 @dataclass(frozen=True)
 class _Header:
-    """Names of the columns without units, the unit of the energies if one is written, and whether the layout was implied."""
+    """Names of the columns without units, the unit of the energies if written, and whether the layout was implied."""
 
     names: tuple[str, ...]
     unit: str | None

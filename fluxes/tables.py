@@ -88,12 +88,13 @@ class Flux:
 
     def _cumulative(self, energy: Array) -> Array:
         total = np.concatenate([[0.0], np.cumsum(self.content)])
-        return np.interp(energy, self.edges, total)
+        below: Array = np.interp(energy, self.edges, total)
+        return below
 
 
 @dataclass(frozen=True, eq=False)
 class FluxSet:
-    """The fluxes of one beam at one place. `source` says in one sentence where the numbers come from, with the reference.
+    """The fluxes of one beam at one place. `source` says where the numbers come from, with the reference.
 
     `fluxes` is keyed by PDG code (14, -14, 12, -12; +-16 only where a user's file has them).
     """
@@ -113,7 +114,8 @@ class FluxSet:
         }
 
 
-def _data(name: str) -> dict[str, Any]:
+def load_data(name: str) -> dict[str, Any]:
+    """A JSON file of `fluxes/data`, by its name without the ending. For the modules of this package."""
     text = resources.files("darkhorn.fluxes").joinpath("data", f"{name}.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content
@@ -130,8 +132,8 @@ def shipped_names() -> tuple[str, ...]:
 def shipped_flux(beam: str, mode: str, detector: str) -> FluxSet:
     """Shipped flux, e.g. ("bnb", "neutrino", "microboone"): smooth curves integrated into bins of 10 MeV from 0 up.
 
-    The range ends where the published table does (3 GeV for SBND, 5 to 7.5 GeV elsewhere). Accuracy against the published
-    bins of 50 MeV: fluxes/data/README.md. Raises InputError for a beam, mode or detector without a table.
+    The range ends where the published table does (3 GeV for SBND, 6 to 8 GeV elsewhere). Accuracy against the
+    published bins of 50 MeV: fluxes/data/README.md. Raises InputError for a beam, mode or detector without a table.
     """
     known = [tuple(name.split("-")) for name in shipped_names()]
     asked: tuple[str, ...] = ()
@@ -151,10 +153,11 @@ def shipped_flux(beam: str, mode: str, detector: str) -> FluxSet:
 
 @cache
 def _load(name: str) -> FluxSet:
-    table = _data(name)
+    table = load_data(name)
     fluxes = {}
     for pdg, knots in table["knots"].items():
         curve = LogCurve(*np.array(knots, dtype=np.float64).T)
         edges = BIN_WIDTH * np.arange(round(curve.energy[-1] / BIN_WIDTH) + 1)
         fluxes[int(pdg)] = Flux.from_bins(int(pdg), edges, curve.integrate(edges), name)
-    return FluxSet(name, *name.split("-"), source=table["source"], fluxes=fluxes)
+    beam, mode, detector = name.split("-")
+    return FluxSet(name, beam, mode, detector, table["source"], fluxes)
