@@ -1,0 +1,316 @@
+"""Readers of users' flux files: plain text, GLoBES and DarkNews columns, CSV with a header.
+
+What the numbers mean is never guessed: the caller states whether they are per bin or per energy, per cm^2 or m^2, and
+per how many protons, because files of the field differ in all three and do not say so themselves.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkhorn.fluxes.tables import FLAVOURS, NAMES, Flux, FluxSet
+from darkhorn.kernels.errors import InputError, did_you_mean
+
+Array = NDArray[np.float64]
+
+GLOBES_COLUMNS = ("E", "nue", "numu", "nutau", "nuebar", "numubar", "nutaubar")
+CONTENT_ALLOWED = "`per-bin`, `per-GeV`, or `per-50-MeV` with any energy"
+UNIT_ALLOWED = "`cm^-2 POT^-1`, `m^-2 POT^-1`, or with a number of protons as in `m^-2 / 1e6 POT`"
+_LARGEST_FILE = 50_000_000  # bytes; a flux table has some kB, an event file that was given by mistake many MB
+_GEV = {"eV": 1e-9, "keV": 1e-6, "MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
+_CM2 = {"cm": 1.0, "m": 1e-4}
+_CONTENT = re.compile(r"per-(?:([0-9.eE+]+)-?)?(eV|keV|MeV|GeV|TeV)")
+_UNIT = re.compile(r"(cm|m)(?:\^-2|-2|\^\{-2\})\s*(?:POT(?:\^-1|-1|\^\{-1\})|/\s*([0-9.]+(?:[eE]\+?[0-9]+)?)?\s*POT)")
+_ENERGY_COLUMN = re.compile(r"(E|E_lo|E_hi)(?:_(eV|keV|MeV|GeV|TeV))?")
+
+
+def read_flux_file(
+    path: str | Path,
+    *,
+    content: str | None = None,
+    unit: str | None = None,
+    energy_unit: str | None = None,
+    columns: Sequence[str] | None = None,
+    pdg: int | None = None,
+    name: str | None = None,
+) -> FluxSet:
+    """Read the fluxes of a text file. Result: cm^-2 POT^-1 per bin.
+
+    content      what a number counts: `per-bin`, `per-GeV`, `per-50-MeV`
+    unit         `cm^-2 POT^-1`, `m^-2 POT^-1`, `m^-2 / 1e6 POT`
+    energy_unit  of the energies, where the header does not say it (`E_lo_GeV`); GeV for files without a header
+    columns      names of the columns of a file without a header: `E` or `E_lo` and `E_hi`, and flavours (`numu`, ...)
+    pdg          flavour of a file with two columns, energy and flux
+
+    Lines are split at commas or blanks; `#` starts a comment. Without `columns` a file without a header has two
+    columns, or the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err`
+    are passed over, and so are flavours whose flux is zero everywhere. Energies `E` are bin centres: of bins of equal
+    width if they are equally spaced, else bins end half-way between them, which needs numbers per energy.
+
+    Raises InputError, with the file and the line, for everything that cannot be used.
+    """
+    path = Path(path)
+    energy_width = _content_width(content, path)
+    per_cm2 = _unit_factor(unit, path)
+    if energy_unit is not None and energy_unit not in _GEV:
+        raise InputError(f"energy unit of {path}", energy_unit, ", ".join(_GEV), "Write for example `GeV`.")
+    lines = _lines(path)
+    header, rows = _split_header(lines, columns, pdg, path)
+    numbers = _numbers(header, rows, path)
+    scale = _energy_scale(header, energy_unit, columns is not None or header.implied, path)
+    edges = _edges(header.names, numbers, rows, scale, energy_width is None, path)
+    fluxes: dict[int, Flux] = {}
+    for flavour, code in FLAVOURS.items():
+        if flavour in header.names:
+            values = numbers[:, header.names.index(flavour)]
+            if values.any():
+                widths = 1.0 if energy_width is None else np.diff(edges) / energy_width
+                fluxes[code] = Flux.from_bins(code, edges, values * widths * per_cm2, str(path))
+    if not fluxes:
+        raise InputError(str(path), "zero flux in every bin", "a flavour with flux", "Check the columns.")
+    source = f"read from {path.name}: flux {content}, in {unit}"
+    return FluxSet(name or path.stem, "user", "user", "user", source, fluxes)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Names of the columns without units, the unit of the energies if written, and whether the layout was implied."""
+
+    names: tuple[str, ...]
+    unit: str | None
+    implied: bool
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    words: tuple[str, ...]
+
+
+def _content_width(content: str | None, path: Path) -> float | None:
+    """Energy in GeV that a number of the file counts, or None if it counts a bin."""
+    where = f"content of {path}"
+    if content is None:
+        raise InputError(
+            where, "no statement", CONTENT_ALLOWED, "The file does not say it: write `content: per-bin` or another."
+        )
+    if content == "per-bin":
+        return None
+    match = _CONTENT.fullmatch(content) if isinstance(content, str) else None
+    if match is not None:
+        try:
+            width = float(match[1] or 1) * _GEV[match[2]]
+        except ValueError:
+            width = 0.0
+        if 0 < width < float("inf"):
+            return width
+    hint = did_you_mean(str(content), ["per-bin", "per-GeV", "per-50-MeV", "per-MeV"])
+    raise InputError(where, content, CONTENT_ALLOWED, hint + "Say what a number of the file counts.")
+
+
+def _unit_factor(unit: str | None, path: Path) -> float:
+    """Factor from the unit of the file to cm^-2 POT^-1."""
+    where = f"unit of {path}"
+    if unit is None:
+        raise InputError(
+            where, "no statement", UNIT_ALLOWED, "The file does not say it: write `unit: cm^-2 POT^-1` or another."
+        )
+    match = _UNIT.fullmatch(unit.strip()) if isinstance(unit, str) else None
+    if match is not None:
+        try:
+            protons = float(match[2] or 1)
+        except ValueError:
+            protons = 0.0
+        if 0 < protons < float("inf"):
+            return _CM2[match[1]] / protons
+    raise InputError(where, unit, UNIT_ALLOWED, "Say per which area and per how many protons.")
+
+
+def _lines(path: Path) -> list[_Line]:
+    """Lines that hold something, split into words, with their numbers."""
+    try:
+        if not path.is_file():
+            found = "a folder" if path.is_dir() else "no such file"
+            raise InputError(str(path), found, "a text file with a flux table", "Check the path.")
+        size = path.stat().st_size
+        if size > _LARGEST_FILE:
+            raise InputError(str(path), f"{size} bytes", f"at most {_LARGEST_FILE} bytes", "This is no flux table.")
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(str(path), reason, "a readable text file", "Check the path and its permissions.") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InputError(str(path), "binary data", "a text file with a flux table", "Export the histogram as text.")
+    lines = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.split("#", 1)[0].strip()
+        if stripped:
+            words = stripped.split(",") if "," in stripped else stripped.split()
+            lines.append(_Line(number, tuple(word.strip() for word in words)))
+    if not lines:
+        raise InputError(str(path), "no line with numbers", "a flux table", "The file is empty or holds only comments.")
+    return lines
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _split_header(
+    lines: list[_Line], columns: Sequence[str] | None, pdg: int | None, path: Path
+) -> tuple[_Header, list[_Line]]:
+    """Names of the columns, from the header line, the caller, or the number of columns; and the lines with numbers."""
+    first = lines[0]
+    has_header = not any(_is_number(word) for word in first.words)
+    where = f"{path}, line {first.number}"
+    if has_header and columns is not None:
+        raise InputError(where, "a header line", "either a header or `columns`, not both", "Leave out `columns`.")
+    if has_header:
+        return _parse_header(first.words, where), lines[1:]
+    if columns is not None:
+        return _parse_header(tuple(columns), f"columns of {path}"), lines
+    if len(first.words) == len(GLOBES_COLUMNS):
+        return _Header(GLOBES_COLUMNS, None, True), lines
+    if len(first.words) == 2:
+        if pdg not in NAMES:
+            allowed = ", ".join(f"{code} ({flavour})" for flavour, code in FLAVOURS.items())
+            found = "two columns and no flavour" if pdg is None else f"the PDG code {pdg}"
+            raise InputError(where, found, allowed, "Give the PDG code of the neutrino: `pdg: 14`.")
+        return _Header(("E", NAMES[pdg]), None, True), lines
+    allowed = "2 columns (E flux), 7 columns (E nue numu nutau nuebar numubar nutaubar), or a header line"
+    raise InputError(
+        where, f"{len(first.words)} columns without a header", allowed, "Add a header: `E_lo_GeV,E_hi_GeV,numu`."
+    )
+
+
+def _parse_header(words: tuple[str, ...], where: str) -> _Header:
+    names: list[str] = []
+    units: set[str] = set()
+    for word in words:
+        energy = _ENERGY_COLUMN.fullmatch(word)
+        if energy:
+            names.append(energy[1])
+            units |= {energy[2]} if energy[2] else set()
+        elif word in FLAVOURS or word.endswith("_err"):
+            names.append(word)
+        else:
+            known = [*FLAVOURS, "E_GeV", "E_lo_GeV", "E_hi_GeV"]
+            raise InputError(
+                where, f"column {word!r}", ", ".join(known), did_you_mean(word, known) + "Rename the column."
+            )
+    energies = [name for name in names if name in ("E", "E_lo", "E_hi")]
+    if len(names) != len(set(names)):
+        raise InputError(where, "a column that stands twice", "each column once", "Remove one of them.")
+    if sorted(energies) not in (["E"], ["E_hi", "E_lo"]):
+        found = f"energy columns {', '.join(energies)}" if energies else "no energy column"
+        raise InputError(
+            where, found, "`E_lo_GeV` and `E_hi_GeV` (edges), or `E_GeV` (centres)", "Name the energy columns."
+        )
+    if not any(name in FLAVOURS for name in names):
+        raise InputError(where, "no flavour", ", ".join(FLAVOURS), "Name the flux columns.")
+    if len(units) > 1:
+        raise InputError(
+            where, f"energies in {' and '.join(sorted(units))}", "one unit", "Use one unit for all energies."
+        )
+    return _Header(tuple(names), next(iter(units), None), False)
+
+
+def _numbers(header: _Header, rows: list[_Line], path: Path) -> Array:
+    """Table of numbers, shape (rows, columns); every number finite, fluxes and energies not negative."""
+    if not rows:
+        raise InputError(str(path), "a header without numbers", "at least one line with numbers", "Add the flux table.")
+    table = np.empty((len(rows), len(header.names)))
+    for i, row in enumerate(rows):
+        where = f"{path}, line {row.number}"
+        if len(row.words) != len(header.names):
+            allowed = f"{len(header.names)} columns: {', '.join(header.names)}"
+            raise InputError(where, f"{len(row.words)} columns", allowed, "Give every line the same columns.")
+        for j, (word, column) in enumerate(zip(row.words, header.names, strict=True)):
+            if not _is_number(word):
+                raise InputError(where, f"{word!r} in column {column}", "a number", "Write for example `1.5e-12`.")
+            table[i, j] = float(word)
+            if not np.isfinite(table[i, j]) or table[i, j] < 0:
+                raise InputError(
+                    where, f"{word} in column {column}", "a finite number, zero or positive", "Correct the line."
+                )
+    return table
+
+
+def _energy_scale(header: _Header, energy_unit: str | None, assume_gev: bool, path: Path) -> float:
+    """Factor from the energies of the file to GeV."""
+    if header.unit and energy_unit and header.unit != energy_unit:
+        found = f"{header.unit} in the header and {energy_unit} in the argument"
+        raise InputError(f"energy unit of {path}", found, "one unit", "Leave out the argument.")
+    unit = header.unit or energy_unit or ("GeV" if assume_gev else None)
+    if unit is None:
+        do = "Write the unit in the header (`E_lo_GeV`) or give `energy_unit`."
+        raise InputError(f"energy unit of {path}", "no statement", ", ".join(_GEV), do)
+    return _GEV[unit]
+
+
+def _edges(names: tuple[str, ...], numbers: Array, rows: list[_Line], scale: float, per_bin: bool, path: Path) -> Array:
+    """Bin edges in GeV from the energy columns."""
+    has_edges = "E_lo" in names
+    energy = numbers[:, names.index("E_lo" if has_edges else "E")] * scale
+    top = numbers[:, names.index("E_hi")] * scale if has_edges else energy
+    if top.max() > 1000:
+        allowed = "neutrino energies up to 1000 GeV"
+        raise InputError(
+            str(path), f"energies up to {top.max():g} GeV", allowed, "If these are MeV, state the unit: `E_MeV`."
+        )
+    for i in np.flatnonzero(np.diff(energy) <= 0)[:1]:
+        found = f"{energy[i + 1]:g} GeV after {energy[i]:g} GeV"
+        raise InputError(
+            f"{path}, line {rows[i + 1].number}", found, "increasing energies", "Sort the lines by energy."
+        )
+    if not has_edges:
+        return _edges_from_centres(energy, rows, per_bin, path)
+    for i in np.flatnonzero(top <= energy)[:1]:
+        found = f"a bin from {energy[i]:g} to {top[i]:g} GeV"
+        raise InputError(f"{path}, line {rows[i].number}", found, "E_hi above E_lo", "Swap the two edges.")
+    gaps = np.abs(energy[1:] - top[:-1]) > 1e-6 * (top[1:] - energy[1:])
+    for i in np.flatnonzero(gaps)[:1]:
+        found = f"a bin that starts at {energy[i + 1]:g} GeV after one that ends at {top[i]:g} GeV"
+        raise InputError(
+            f"{path}, line {rows[i + 1].number}", found, "bins without gap or overlap", "Add the missing bin."
+        )
+    return np.append(energy, top[-1])
+
+
+def _edges_from_centres(centres: Array, rows: list[_Line], per_bin: bool, path: Path) -> Array:
+    if centres.size < 2:
+        raise InputError(
+            str(path), "one bin centre", "two or more", "Give the edges of a single bin: `E_lo_GeV,E_hi_GeV`."
+        )
+    even = np.linspace(centres[0], centres[-1], centres.size)
+    uneven = np.abs(centres - even) > 0.01 * (even[1] - even[0])
+    if per_bin and uneven.any():
+        line = rows[int(np.flatnonzero(uneven)[0])].number
+        do = "Give the edges: `E_lo_GeV,E_hi_GeV`."
+        raise InputError(
+            f"{path}, line {line}", "bin centres that are not equally spaced", "equal steps for `per-bin`", do
+        )
+    if not uneven.any():
+        centres = even
+    inner = (centres[1:] + centres[:-1]) / 2
+    first, last = 1.5 * centres[0] - 0.5 * centres[1], 1.5 * centres[-1] - 0.5 * centres[-2]
+    if first < -1e-6 * centres[1] and per_bin:
+        found = f"a first bin centre at {centres[0]:g} GeV with bins of {centres[1] - centres[0]:g} GeV"
+        raise InputError(
+            f"{path}, line {rows[0].number}", found, "bin centres", "If these are lower edges, give `E_lo,E_hi`."
+        )
+    return np.concatenate([[max(first, 0.0)], inner, [last]])
