@@ -1,8 +1,8 @@
 """Materials: nuclides with mass fractions and a density. Host side only; nothing here imports JAX.
 
 Elements of natural composition stand for their most abundant isotope (O16 99.8 %, C12 98.9 %, Si28 92.2 %, Ar40 99.6 %,
-Fe56 91.8 %, K39 93.3 %, Ca40 96.9 %; F, Na, Al, Mn are pure). That puts the number of nuclei of an element off by at most
-0.5 %, by A_isotope/A_natural. Tungsten and lead, which have no dominant isotope, are split.
+Fe56 91.8 %, K39 93.3 %, Ca40 96.9 %; F, Na, Al, Mn are pure). That puts the number of nuclei of an element off by at
+most 0.5 %, by A_isotope/A_natural. Tungsten and lead, which have no dominant isotope, are split.
 """
 
 import math
@@ -58,8 +58,8 @@ def make_material(
 ) -> Material:
     """A material from mass fractions of nuclides ('Ar40') or elements ('O', see the module), renormalised to sum 1.
 
-    Raises InputError, naming `where`, if the density is not positive, a fraction is negative, the sum is off 1 by more than
-    1e-3, or a constituent is unknown.
+    Raises InputError, naming `where`, if the density is not positive, a fraction is negative, the sum is off 1 by more
+    than 1e-3, or a constituent is unknown.
     """
     if not _is_positive(density):
         raise InputError(f"{where}.density", density, "a positive density in g/cm3", "Soil is about 2.25 g/cm3.")
@@ -110,8 +110,8 @@ _SHIPPED: dict[str, tuple[float, Mapping[str, float] | Mapping[str, int], str]] 
     "soil": (
         2.25,
         _SOIL,
-        "composition 'Dirt' of the MicroBooNE geometry file v11 (its density there is 1.7); 2.25 g/cm3 is compacted soil and "
-        "clay as in MicroBooNE's search for e+e- pairs. Values in use range from 1.7 to 2.3: the rate is proportional",
+        "composition 'Dirt' of the MicroBooNE geometry file v11 (its density there is 1.7); 2.25 g/cm3 is compacted "
+        "soil and clay as in MicroBooNE's search for e+e- pairs. Values in use range from 1.7 to 2.3",
     ),
     "soil-sio2": (2.15, {"Si": 1, "O": 2}, "quartz, as in DarkNews (2207.04137)"),
     "concrete": (2.3, _CONCRETE, "MicroBooNE geometry file v11"),
