@@ -1,0 +1,61 @@
+"""The one idea: an event is a pure function of its parameters and of uniform numbers.
+
+    columns, weight = chain(params, u),   u in [0, 1)^D, one row per dimension, one column per event
+
+A stage names the uniforms it eats, reads what earlier stages made, and returns new columns and ONE weight factor.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Params = Mapping[str, Any]  # pytree of arrays: masses, couplings, source and detector numbers; traced, never static
+State = dict[str, jax.Array]  # columns of a block of events, each of shape (n,)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a chain: `run(params, state, u) -> (new columns, weight factor)`.
+
+    name   the factor is stored as the column `w_<name>`
+    dims   names of the uniforms it eats, one row of u each
+    adapt  those of them that the importance map of the channel warps (the others are already flat in the weight)
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array]]
+    adapt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A tuple of stages: the static part of a channel. Channels with equal chains share one compiled program."""
+
+    stages: tuple[Stage, ...]
+    dims: tuple[str, ...] = field(init=False)
+    adapted: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        dims = tuple(f"{stage.name}.{dim}" for stage in self.stages for dim in stage.dims)
+        adapt = {f"{stage.name}.{dim}" for stage in self.stages for dim in stage.adapt}
+        if len(set(dims)) != len(dims) or not adapt <= set(dims):
+            raise ValueError(f"stages must have distinct dimensions and adapt only their own: {dims}, {adapt}")
+        object.__setattr__(self, "dims", dims)
+        object.__setattr__(self, "adapted", tuple(i for i, dim in enumerate(dims) if dim in adapt))
+
+    def __call__(self, params: Params, u: Sequence[jax.Array]) -> State:
+        """Columns of the events u, D rows of shape (n,): what the stages made, `w_<stage>` for each factor and `weight`, their product."""
+        state: State = {}
+        weight = jnp.ones_like(u[0])
+        row = 0
+        for stage in self.stages:
+            rows = len(stage.dims)
+            new, factor = stage.run(params, state, u[row : row + rows])
+            factor = jnp.broadcast_to(factor, weight.shape)
+            state = {**state, **new, f"w_{stage.name}": factor}
+            weight, row = weight * factor, row + rows
+        return {**state, "weight": weight}
