@@ -1,0 +1,125 @@
+"""Stages of nu A -> N A, N -> nu Z', Z' -> e+ e-: what is special to the dark neutrino. All numbers come from `params`.
+
+Units: GeV, cm; momenta in the detector frame.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.stages import DECAY_FORCED, DECAY_FREE, FLUX, LINE_OF_SIGHT, TARGETS, TIME
+from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_rest, boost_to_rest, four
+from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
+from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
+from darkhorn.kernels.trigonometry import sincos2pi
+
+
+def _momentum(prefix: str, p: FourVector) -> State:
+    return {f"{prefix}_px": p.x, f"{prefix}_py": p.y, f"{prefix}_pz": p.z, f"{prefix}_e": p.e}
+
+
+def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Q^2 flat in 1/(Q^2 + pole), which takes the propagator or the form factor away; azimuth flat.
+
+    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. In the frame with z along the neutrino, N has
+    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_z = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no cancellation.
+    params: `m_n`, `m_zprime`, `helicity`, `chirality`, `q2_pole`, `target`, `vertices`.
+    """
+    energy, m, mass, pole = state["energy"], params["m_n"], params["target"].mass, params["q2_pole"]
+    cm = invariants(energy, m, mass)
+    low, high = cm.q2_min + pole, cm.q2_max + pole
+    width = cm.q2_max - cm.q2_min
+    bottom = low + width * u[0]
+    q2 = jnp.clip(cm.q2_min + width * low * (1 - u[0]) / bottom, cm.q2_min, cm.q2_max)
+    jacobian = low * high * width / (bottom * bottom)
+    density = dsigma_dq2(
+        energy, q2, m, params["m_zprime"], params["helicity"], params["chirality"], params["target"], params["vertices"]
+    )
+    recoil = q2 / (2 * mass)
+    energy_n = energy - recoil
+    product = jnp.maximum((q2 - cm.q2_min) * (cm.q2_max - q2), 0.0)
+    transverse = jnp.where(product > 0, jnp.sqrt(jnp.where(product > 0, product, 1.0)), 0.0) / (2 * cm.p1)
+    given = (m * m + q2) / (2 * energy)
+    sine, cosine = sincos2pi(u[1])
+    d = Vector(state["nu_dx"], state["nu_dy"], state["nu_dz"])
+    across = along(d, transverse * cosine, transverse * sine, jnp.zeros_like(energy))
+    p_n = across.plus(d.scale(energy_n - given))
+    p_recoil = d.scale(recoil + given).minus(across)
+    columns = {
+        "q2": q2,
+        **_momentum("nu", four(energy, d.scale(energy))),
+        **_momentum("n4", four(energy_n, p_n)),
+        **_momentum("recoil", four(mass + recoil, p_recoil)),
+    }
+    return columns, density * jacobian
+
+
+def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
+    """Direction, in the rest frame of N, along which its helicity in the centre-of-mass frame is measured.
+
+    Seen from N at rest, the centre of mass moves against that axis: axis = -P*/|P*| with P* the total momentum boosted there.
+    Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
+    """
+    seen = boost_to_rest(total, n4, m).p
+    norm = seen.norm()
+    defined = norm > 0
+    scale = jnp.where(defined, -1 / jnp.where(defined, norm, 1.0), 0.0)
+    axis = seen.scale(scale)
+    return Vector(axis.x, axis.y, jnp.where(defined, axis.z, 1.0))
+
+
+def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """N -> nu Z', Z' -> e- e+ with all spin correlations; the factor is the product of the two branching ratios.
+
+    The flavour of the daughter neutrino has its own share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and antineutrino for a
+    Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
+    params: `m_n`, `m_zprime`, `m_lepton`, `helicity`, `majorana`, `polarised`, `branching`, `flavour_pdg` (k,), `flavour_share` (k,).
+    """
+    m, m_zprime = params["m_n"], params["m_zprime"]
+    n4 = FourVector(state["n4_e"], state["n4_px"], state["n4_py"], state["n4_pz"])
+    energy, mass = state["energy"], params["target"].mass
+    total = four(energy + mass, Vector(state["nu_px"], state["nu_py"], state["nu_pz"]))
+    pdg, azimuth = _choose(u[1], params["flavour_share"], params["flavour_pdg"])
+    zero = jnp.zeros_like(m)
+    decay = sample_chain(
+        ChainAngles(u[0], azimuth, u[2], u[3]),
+        m,
+        zero,
+        m_zprime,
+        params["m_lepton"],
+        params["helicity"],
+        params["majorana"],
+        params["polarised"],
+        spin_axis(n4, total, m),
+    )
+    neutrino = boost_from_rest(decay.neutrino, n4, m)
+    em, ep = boost_from_rest(decay.negative, n4, m), boost_from_rest(decay.positive, n4, m)
+    columns = {
+        "nu_out_pdg": pdg,
+        **_momentum("nu_out", neutrino),
+        **_momentum("zprime", em.plus(ep)),
+        **_momentum("em", em),
+        **_momentum("ep", ep),
+    }
+    return columns, params["branching"]
+
+
+def _choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One of k values with the given shares, and the rest of u as a new uniform number."""
+    chosen = jnp.broadcast_to(value[0], u.shape)
+    low, width = jnp.zeros_like(u), jnp.broadcast_to(share[0], u.shape)
+    for k in range(1, share.shape[0]):
+        beyond = u >= low + width
+        low = jnp.where(beyond, low + width, low)
+        width = jnp.where(beyond, share[k], width)
+        chosen = jnp.where(beyond, value[k], chosen)
+    return chosen, jnp.clip((u - low) / jnp.where(width > 0, width, 1.0), 0.0, 1.0)
+
+
+SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",))
+PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products)
+
+FORCED = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FORCED, TIME))
+FREE = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FREE, TIME))
