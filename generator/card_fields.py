@@ -1,0 +1,310 @@
+"""Building bricks of the run card's schema: sections that refuse unknown keys, and the types of their values.
+
+Every type turns what YAML gave into the value darkhorn computes with (GeV, cm, ns, g/cm3, POT), writes it back for the
+resolved card, and describes itself in the JSON schema.
+"""
+
+import math
+import numbers
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from darkhorn.generator.card_errors import CardErrors, problems_of, shown
+from darkhorn.kernels.errors import InputError, did_you_mean
+from darkhorn.kernels.units import accepted_units, format_quantity, internal_unit, parse_quantity
+
+_LONGEST_QUANTITY = 100  # longer text is no quantity; also keeps the pattern of a number fast on junk
+
+
+class Section(BaseModel):
+    """A mapping of the card: frozen, strict, unknown keys refused with the nearest known one.
+
+    `alternatives` lists groups of keys of which only one may be given; an override by one of them replaces the others.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    @classmethod
+    def known_keys(cls) -> tuple[str, ...]:
+        """The keys that this section may have, as written in a card."""
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _known_keys_only(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
+        if isinstance(data, cls):
+            return data
+        allowed = f"a section with the keys {', '.join(cls.known_keys())}"
+        if not isinstance(data, Mapping):
+            raise InputError("", shown(data), allowed, "Write `key: value` lines, indented, below it.")
+        problems: list[InputError] = []
+        for key in data:
+            if key not in cls.known_keys():
+                do = did_you_mean(str(key)[:60], cls.known_keys()) or "Remove it. "
+                problems.append(InputError(_key_text(key), "an unknown key", ", ".join(cls.known_keys()), do.strip()))
+        for group in cls.alternatives:
+            given = [key for key in group if data.get(key) is not None]
+            if len(given) > 1:
+                both = " and ".join(given)
+                problems.append(InputError(given[1], both, " or ".join(group), f"Remove all but one of {both}."))
+        try:
+            made = handler({key: value for key, value in data.items() if key in cls.known_keys()})
+        except ValidationError as error:
+            problems += [cls._described(problem) for problem in problems_of(error)]
+        if problems:
+            raise CardErrors(problems)
+        return made
+
+    @classmethod
+    def _described(cls, problem: InputError) -> InputError:
+        """A missing key's problem, with what the key means and an example of its value."""
+        field = {f.alias or name: f for name, f in cls.model_fields.items()}.get(problem.where)
+        if field is None or problem.found != "nothing" or not field.is_required():
+            return problem
+        example = f"Add `{problem.where}: {field.examples[0]}`." if field.examples else f"Add `{problem.where}`."
+        return InputError(problem.where, problem.found, f"a value: {field.description}", example)
+
+    def fill(self, **values: object) -> None:
+        """Set fields that follow from others, while the section is being checked (it is frozen for everybody else)."""
+        self.__dict__.update(values)
+
+
+def _key_text(key: object) -> str:
+    return key if isinstance(key, str) and re.fullmatch(r"[\w.+-]{1,60}", key) else shown(key)
+
+
+class Value:
+    """Field type: one value. `check` turns what the card gave into what is computed with, or raises InputError.
+
+    `schema` is its JSON schema; `dump` turns the value into what a resolved card says.
+    """
+
+    def __init__(
+        self, check: Callable[[object], object], schema: dict[str, Any], dump: Callable[[Any], object] | None = None
+    ) -> None:
+        self.check, self.schema, self.dump = check, schema, dump
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        dump = core_schema.plain_serializer_function_ser_schema(self.dump) if self.dump else None
+        return core_schema.no_info_plain_validator_function(self.check, serialization=dump)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+class OneOf:
+    """Field type: a section whose class is chosen by one of its keys, from a table that others can extend."""
+
+    def __init__(self, table: Mapping[str, type[Section]], key: str) -> None:
+        self.table, self.key = table, key
+
+    def check(self, data: Any) -> Section:
+        """The section of the right class. Raises InputError or ValidationError."""
+        if isinstance(data, Section):
+            return data
+        names = ", ".join(self.table)
+        if not isinstance(data, Mapping):
+            raise InputError("", shown(data), f"a section with the key `{self.key}`", f"Set `{self.key}` to {names}.")
+        if self.key not in data:
+            near = did_you_mean(self.key, [key for key in data if isinstance(key, str)])
+            do = f"Add `{self.key}: {next(iter(self.table))}`." if not near else f"{near}".strip()
+            raise InputError(self.key, "nothing", names, do)
+        name = data[self.key]
+        if not isinstance(name, str) or name not in self.table:
+            do = did_you_mean(str(name)[:60], list(self.table)) if isinstance(name, str) else ""
+            raise InputError(self.key, shown(name), names, do.strip() or f"Choose one of {names}.")
+        return self.table[name].model_validate(data)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        dump = core_schema.plain_serializer_function_ser_schema(to_plain)
+        return core_schema.no_info_plain_validator_function(self.check, serialization=dump)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"oneOf": [handler(section.__pydantic_core_schema__) for section in self.table.values()]}
+
+
+class Shorthand:
+    """Field type: a section that may be given as a text, which `expand` turns into the section's mapping."""
+
+    def __init__(self, expand: Callable[[str], dict[str, object]], example: str) -> None:
+        self.expand, self.example = expand, example
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        def full(data: Any) -> Any:
+            return self.expand(data) if isinstance(data, str) else data
+
+        return core_schema.no_info_before_validator_function(full, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "examples": [self.example]}, handler(schema)]}
+
+
+def to_plain(section: Section) -> dict[str, Any]:
+    """The section as it stands in a resolved card: JSON types only, quantities as text with their unit."""
+    return section.model_dump(mode="json", by_alias=True)
+
+
+def _range_text(low: float, high: float, above: bool) -> str:
+    parts = []
+    if low > -math.inf:
+        parts.append(f"{'>' if above else '>='} {low:g}")
+    if high < math.inf:
+        parts.append(f"<= {high:.6g}")
+    return " and ".join(parts)
+
+
+def quantity(dimension: str, *, positive: bool = False, least: float = -math.inf) -> Value:
+    """Type of a number with a unit: '106 MeV' is 0.106. `positive` refuses 0; `least` is in the internal unit."""
+    units = ", ".join(accepted_units(dimension))
+
+    def check(value: object) -> float:
+        if isinstance(value, str) and len(value) > _LONGEST_QUANTITY:
+            raise InputError("", shown(value), f"a number with a unit of {dimension} ({units})", "Shorten it.")
+        if isinstance(value, bool) or not isinstance(value, str | numbers.Real):
+            example = f"For example `1.5 {internal_unit(dimension)}`."
+            raise InputError("", shown(value), f"a number with a unit of {dimension} ({units})", example)
+        number = parse_quantity(value, dimension, "")
+        if (positive and number <= 0) or number < least:
+            bound = f"> 0 {internal_unit(dimension)}" if positive else f">= {least:g} {internal_unit(dimension)}"
+            raise InputError("", shown(value), f"{dimension} {bound}", "Give a larger value.")
+        return number
+
+    schema = {
+        "type": "string",
+        "pattern": r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*(" + units.replace(", ", "|") + r")\s*$",
+        "x-unit": f"{dimension} ({units})",
+    }
+    return Value(check, schema, lambda value: format_quantity(value, dimension))
+
+
+def number(*, low: float = -math.inf, high: float = math.inf, above: bool = False) -> Value:
+    """Type of a pure number in [low, high], or in (low, high] with `above`."""
+    allowed = f"a number {_range_text(low, high, above)}".strip()
+
+    def check(value: object) -> float:
+        if isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                raise InputError("", shown(value), allowed, "Give a pure number, without a unit.") from None
+            do = "This is text: remove the quotes."
+            if value.lstrip("+-").startswith("."):
+                do = "YAML takes this for text: write a digit before the point."
+            raise InputError("", shown(value), allowed, do)
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise InputError("", shown(value), allowed, "Give one number, for example 1.0e-3.")
+        try:
+            result = float(value)
+        except OverflowError:
+            result = math.inf
+        if not math.isfinite(result):
+            raise InputError("", shown(value), f"{allowed}, finite", "Give a finite number.")
+        if result < low or result > high or (above and result == low):
+            raise InputError("", shown(value), allowed, "Give a number in this range.")
+        return result
+
+    schema: dict[str, Any] = {"type": "number"}
+    if low > -math.inf:
+        schema["exclusiveMinimum" if above else "minimum"] = low
+    if high < math.inf:
+        schema["maximum"] = high
+    return Value(check, schema)
+
+
+def whole(low: int, high: int) -> Value:
+    """Type of a whole number in [low, high]; 1e6 counts as whole, 1.5 and true do not."""
+    allowed = f"a whole number from {low} to {high}"
+
+    def check(value: object) -> int:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not real or (isinstance(value, float) and not value.is_integer()):
+            do = "Give a whole number, without quotes and without a unit, for example 100000."
+            raise InputError("", shown(value), allowed, do)
+        result = int(value)  # type: ignore[call-overload]
+        if not low <= result <= high:
+            raise InputError("", shown(value), allowed, "Give a number in this range.")
+        return int(result)
+
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return Value(check, schema)
+
+
+def word(literal: Any) -> Value:
+    """Type of a text that is one of the words of a `Literal[...]`."""
+    words: tuple[str, ...] = get_args(literal)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            do = did_you_mean(value[:60], words).strip() if isinstance(value, str) else ""
+            raise InputError("", shown(value), ", ".join(words), do or f"Choose one of {', '.join(words)}.")
+        return value
+
+    return Value(check, {"type": "string", "enum": list(words)})
+
+
+def text_like(pattern: str, allowed: str) -> Value:
+    """Type of a text that matches a pattern in full."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise InputError("", shown(value), allowed, "Write it like that.")
+        return value
+
+    return Value(check, {"type": "string", "pattern": f"^{pattern}$"})
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InputError("", shown(value), "true or false", "Write true or false, without quotes.")
+    return value
+
+
+def listed(*, length: int | None = None, unique: bool = False, example: str = "[a, b]") -> BeforeValidator:
+    """Annotation of a tuple field: it takes a YAML list of `length` entries (None: at least one)."""
+    allowed = f"a list of {length} entries" if length else "a list with at least one entry"
+
+    def check(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            raise InputError("", shown(value), allowed, f"Put it in brackets, like {example}.")
+        if len(value) != length if length else not value:
+            raise InputError("", f"{len(value)} entries", allowed, f"Write it like {example}.")
+        if unique:
+            twice = [entry for i, entry in enumerate(value) if entry in value[:i]]
+            if twice:
+                raise InputError("", f"{shown(twice[0])} twice", "each entry once", "Remove the second one.")
+        return tuple(value)
+
+    return BeforeValidator(check)
+
+
+Energy = Annotated[float, quantity("energy", positive=True)]
+Length = Annotated[float, quantity("length")]
+PositiveLength = Annotated[float, quantity("length", positive=True)]
+PositiveTime = Annotated[float, quantity("time", positive=True)]
+Spread = Annotated[float, quantity("time", least=0.0)]
+Density = Annotated[float, quantity("density", positive=True)]
+Exposure = Annotated[float, quantity("exposure", positive=True)]
+Flag = Annotated[bool, Value(_flag, {"type": "boolean"})]
+Name = Annotated[
+    str, text_like(r"[A-Za-z][A-Za-z0-9_+-]{0,63}", "a name: a letter, then letters, digits, _ + or - (at most 64)")
+]
+Point = Annotated[tuple[Length, Length, Length], listed(length=3, example='["128 cm", "0 cm", "518 cm"]')]

@@ -1,0 +1,255 @@
+"""The schema of a run card, version 1: one class per section. All values are in GeV, cm, ns, g/cm3, POT.
+
+A new model or kind of source is a `ModelSection` or `SourceSection` of its own, announced by `register_model` or
+`register_source`; nothing here has to change. Detector, volumes, materials and spill are in `card_places`.
+"""
+
+import math
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from darkhorn.generator.card_errors import CardErrors, shown
+from darkhorn.generator.card_fields import Energy, Flag, Section, listed, number, text_like, whole, word
+from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
+from darkhorn.kernels.constants import MASS_ELECTRON
+from darkhorn.kernels.errors import InputError, did_you_mean
+
+Flavour = Literal["nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"]
+Mode = Literal["neutrino", "antineutrino"]
+Content = Literal["per-bin", "per-GeV"]
+FluxUnit = Literal["cm^-2 POT^-1"]
+Regime = Literal["coherent", "p-elastic"]
+Helicity = Literal["conserving", "flipping"]
+Hnl = Literal["dirac", "majorana"]
+FormFactor = Literal["tabulated", "helm", "symmetrised-fermi"]
+BeamName = Literal["bnb"]
+FilePath = Annotated[str, text_like(r"[^\x00]{1,4096}", "the path of a file")]
+MixingSquared = Annotated[float, number(low=0.0, high=1.0)]
+Coupling = Annotated[float, number(low=0.0, high=1.0, above=True)]
+# 4 pi is where perturbation theory has certainly ended.
+DarkCoupling = Annotated[float, number(low=0.0, high=4 * math.pi, above=True)]
+FlavourList = Annotated[tuple[Annotated[Flavour, word(Flavour)], ...], listed(unique=True, example="[nu_mu, nu_e]")]
+
+MAX_EVENTS = 2**48
+MAX_SEED = 2**63 - 1
+# Codes that a dark state must not take: every detector simulation would track them as ordinary particles.
+_TAKEN_CODES = frozenset((11, 12, 13, 14, 15, 16, 21, 22, 111, 130, 211, 310, 321, 2112, 2212))
+
+
+class SourceSection(Section):
+    """Base of every kind of neutrino source. A subclass has a field `kind` with its own word."""
+
+    kind: str
+
+
+class ModelSection(Section):
+    """Base of every model. A subclass has a field `name` with its own word.
+
+    particles       name -> default PDG code of each new state: the keys that `output.pdg_map` may have
+    visible_states  the final states that `generate.visible` may ask for
+    """
+
+    particles: ClassVar[dict[str, int]] = {}
+    visible_states: ClassVar[tuple[str, ...]] = ()
+
+    name: str
+
+
+SOURCES: dict[str, type[Section]] = {}
+MODELS: dict[str, type[Section]] = {}
+
+
+def register_source(kind: str, section: type[SourceSection]) -> None:
+    """Let cards say `source: {kind: <kind>, ...}`, checked by `section`. ValueError if another class has that word."""
+    _register(SOURCES, kind, section)
+
+
+def register_model(name: str, section: type[ModelSection]) -> None:
+    """Let cards say `model: {name: <name>, ...}`, checked by `section`. ValueError if another class has that word."""
+    _register(MODELS, name, section)
+
+
+def _register(table: dict[str, type[Section]], key: str, section: type[Section]) -> None:
+    if table.get(key, section) is not section:
+        raise ValueError(f"{key!r} is already registered by {table[key].__qualname__}")
+    table[key] = section
+
+
+class HistogramSource(SourceSection):
+    """A table of the flux per flavour: one that ships with darkhorn (`beam`, `mode`) or your own (`file`)."""
+
+    kind: Annotated[Literal["histogram"], word(Literal["histogram"])] = Field(description="this kind of source")
+    beam: Annotated[BeamName, word(BeamName)] | None = Field(
+        None, description="name of the beam: chooses the shipped flux, and the defaults of decay_line and spill"
+    )
+    mode: Annotated[Mode, word(Mode)] | None = Field(None, description="polarity of the horn")
+    flavours: FlavourList = Field(
+        ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"), description="flavours of the beam that take part"
+    )
+    file: FilePath | None = Field(
+        None, description="your own flux table; a relative path starts at the folder of the card", examples=["flux.dat"]
+    )
+    content: Annotated[Content, word(Content)] | None = Field(
+        None, description="what a number of `file` is: neutrinos per bin or per GeV (needed with `file`)"
+    )
+    unit: Annotated[FluxUnit, word(FluxUnit)] | None = Field(
+        None, description="area and exposure that a number of `file` refers to (needed with `file`)"
+    )
+    flavour: Annotated[Flavour, word(Flavour)] | None = Field(
+        None, description="flavour of a `file` with two columns, energy and flux"
+    )
+    decay_line: DecayLine | None = Field(
+        None, description="where the parents decay; from the beam if not given; null: all neutrinos parallel"
+    )
+    spill: Spill | None = Field(
+        None, description="time structure; from the beam if not given; null: all protons at t = 0"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        with_file = self.file is not None
+        for key in ("content", "unit") if with_file else ("beam", "mode"):
+            if getattr(self, key) is None:
+                allowed = "a value, as there is a `file`" if with_file else "a value, as there is no `file`"
+                words = {"content": "per-bin or per-GeV", "unit": "cm^-2 POT^-1", "beam": "bnb", "mode": "neutrino"}
+                problems.append(InputError(key, "nothing", allowed, f"Add `{key}: {words[key]}`."))
+        for key in () if with_file else ("content", "unit", "flavour"):
+            if getattr(self, key) is not None:
+                problems.append(
+                    InputError(key, shown(getattr(self, key)), "only with `file`", "Remove it, or add `file`.")
+                )
+        if problems:
+            raise CardErrors(problems)
+        if self.beam is not None:
+            defaults = BEAMS[self.beam]
+            # An explicit null stays: it means "none", not "the default".
+            self.fill(**{k: getattr(defaults, k) for k in ("decay_line", "spill") if k not in self.model_fields_set})
+        return self
+
+
+class DarkNeutrino(ModelSection):
+    """Heavy neutral lepton N4 made in upscattering by a dark photon Z'; N4 -> nu Z', Z' -> e+e-."""
+
+    particles: ClassVar[dict[str, int]] = {"N4": 5914, "Zprime": 5921}
+    visible_states: ClassVar[tuple[str, ...]] = ("e+e-",)
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("umu4_sq", "umu4"),
+        ("ue4_sq", "ue4"),
+        ("utau4_sq", "utau4"),
+        ("gD", "alphaD"),
+    )
+
+    name: Annotated[Literal["dark-neutrino"], word(Literal["dark-neutrino"])] = Field(description="this model")
+    hnl: Annotated[Hnl, word(Hnl)] = Field(description="nature of N4: dirac or majorana")
+    m4: Energy = Field(description="mass of the heavy neutral lepton N4", examples=["106 MeV"])
+    mzprime: Energy = Field(description="mass of the dark photon Z'", examples=["30 MeV"])
+    umu4_sq: MixingSquared = Field(0.0, description="|U_mu4|^2, mixing of N4 with nu_mu", examples=[2.0e-10])
+    umu4: MixingSquared = Field(0.0, exclude=True, description="|U_mu4|, instead of umu4_sq")
+    ue4_sq: MixingSquared = Field(0.0, description="|U_e4|^2, mixing of N4 with nu_e")
+    ue4: MixingSquared = Field(0.0, exclude=True, description="|U_e4|, instead of ue4_sq")
+    utau4_sq: MixingSquared = Field(0.0, description="|U_tau4|^2, mixing of N4 with nu_tau")
+    utau4: MixingSquared = Field(0.0, exclude=True, description="|U_tau4|, instead of utau4_sq")
+    epsilon: Coupling = Field(
+        description="kinetic mixing of Z': it couples to charge with e epsilon", examples=[8.0e-4]
+    )
+    gD: DarkCoupling = Field(0.0, description="dark gauge coupling", examples=[2.0])
+    alphaD: Annotated[float, number(low=0.0, high=4 * math.pi, above=True)] = Field(
+        0.0, exclude=True, description="gD^2 / (4 pi), instead of gD"
+    )
+
+    @model_validator(mode="after")
+    def _physical(self) -> Self:
+        for flavour in ("umu4", "ue4", "utau4"):
+            squared = getattr(self, f"{flavour}_sq") or getattr(self, flavour) ** 2
+            self.fill(**{f"{flavour}_sq": squared, flavour: math.sqrt(squared)})
+        coupling = self.gD or math.sqrt(4 * math.pi * self.alphaD)
+        self.fill(gD=coupling, alphaD=coupling**2 / (4 * math.pi))
+        problems = self._mixing_problems() + self._mass_problems()
+        if problems:
+            raise CardErrors(problems)
+        return self
+
+    def _mixing_problems(self) -> list[InputError]:
+        problems = []
+        total = self.umu4_sq + self.ue4_sq + self.utau4_sq
+        if total == 0:
+            do = "Add for example `umu4_sq: 2.0e-10`."
+            problems.append(InputError("umu4_sq", "no mixing above 0", "one of umu4_sq, ue4_sq, utau4_sq > 0", do))
+        if total > 1:
+            problems.append(InputError("umu4_sq", f"mixings that add up to {total:g}", "a sum <= 1", "Lower them."))
+        if self.gD == 0:
+            problems.append(InputError("gD", "nothing", "gD > 0, or alphaD > 0", "Add for example `gD: 2.0`."))
+        if self.gD > 4 * math.pi:
+            problems.append(InputError("alphaD", f"gD = {self.gD:g}", "gD <= 4 pi", "Lower the dark coupling."))
+        return problems
+
+    def _mass_problems(self) -> list[InputError]:
+        problems = []
+        m4, mzprime = f"{1e3 * self.m4:.9g} MeV", f"{1e3 * self.mzprime:.9g} MeV"
+        if self.m4 <= self.mzprime:
+            allowed = f"closed decay N4 -> nu Z' on shell: m4 must exceed mzprime ({mzprime})"
+            do = "Raise m4 or lower mzprime; the off-shell channel is not in this version."
+            problems.append(InputError("m4", m4, allowed, do))
+        if self.mzprime <= 2 * MASS_ELECTRON:
+            allowed = f"closed decay Z' -> e+e-: mzprime must exceed 2 m_e ({2e3 * MASS_ELECTRON:.6g} MeV)"
+            problems.append(InputError("mzprime", mzprime, allowed, "Raise mzprime."))
+        return problems
+
+
+class Physics(Section):
+    """Switches of the physics."""
+
+    regimes: Annotated[
+        tuple[Annotated[Regime, word(Regime)], ...], listed(unique=True, example="[coherent, p-elastic]")
+    ] = Field(("coherent", "p-elastic"), description="scattering on the whole nucleus, and on single protons")
+    helicities: Annotated[
+        tuple[Annotated[Helicity, word(Helicity)], ...], listed(unique=True, example="[conserving, flipping]")
+    ] = Field(("conserving", "flipping"), description="helicity of N4 against that of the neutrino")
+    z_exchange: Flag = Field(True, description="add the exchange of the Z boson to that of the Z'")
+    zprime_polarisation: Flag = Field(True, description="spin correlation of Z' with its decay leptons")
+    form_factor: Annotated[FormFactor, word(FormFactor)] = Field(
+        "tabulated", description="nuclear form factor: charge densities from electron scattering, or a formula"
+    )
+
+
+class Generate(Section):
+    """How many events, and which."""
+
+    events: Annotated[int, whole(1, MAX_EVENTS)] = Field(100000, description="number of events")
+    seed: Annotated[int, whole(0, MAX_SEED)] = Field(1, description="same card and same seed: same events")
+    visible: Annotated[str, text_like(r"[A-Za-z0-9+-]{1,32}", "a final state such as e+e-")] = Field(
+        "e+e-", description="visible final state of the decay"
+    )
+
+
+class Output(Section):
+    """What is written."""
+
+    pdg_map: dict[str, Annotated[int, whole(-(2**31) + 1, 2**31 - 1)]] = Field(
+        {}, description="PDG codes of the new states, where you want others", examples=[{"N4": 5914}]
+    )
+
+    def complete(self, particles: dict[str, int]) -> list[InputError]:
+        """Fill in the codes that are not given. Returns the problems of those that are."""
+        problems = []
+        for name, code in self.pdg_map.items():
+            if name not in particles:
+                do = did_you_mean(name[:60], list(particles)).strip() or "Remove it."
+                problems.append(InputError(f"pdg_map.{name[:60]}", "an unknown state", ", ".join(particles), do))
+            elif code == 0 or abs(code) in _TAKEN_CODES:
+                allowed, do = "a code that no ordinary particle has", f"The default is {particles[name]}."
+                problems.append(InputError(f"pdg_map.{name}", shown(code), allowed, do))
+        codes = {**particles, **self.pdg_map}
+        for name, code in codes.items():
+            others = [other for other in codes if abs(codes[other]) == abs(code) and other != name]
+            if others and name in self.pdg_map and name in particles:
+                allowed = f"another code than that of {others[0]}"
+                problems.append(InputError(f"pdg_map.{name}", shown(code), allowed, "Choose a free code."))
+        self.fill(pdg_map=codes)
+        return problems
+
+
+register_source("histogram", HistogramSource)
+register_model("dark-neutrino", DarkNeutrino)
