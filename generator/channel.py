@@ -35,7 +35,7 @@ class Channel:
     regime: str
     helicity: str
     region: str
-    constants: Mapping[str, np.generic[Any]]
+    constants: Mapping[str, np.generic]
     columns: tuple[str, ...]
     cross_section: tuple[NDArray[np.float64], NDArray[np.float64]] | None = field(default=None, compare=False)
 

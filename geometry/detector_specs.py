@@ -55,9 +55,9 @@ SHIPPED_DETECTORS: dict[str, dict[str, Any]] = {
             },
         },
         "origin": (-124.325, 0.93, 46336.35),
-        "baseline": 47000.0,
+        "baseline": 46854.75,
         "flux": "microboone",
-        "source": "MicroBooNE geometry file v11; JINST 12 (2017) P02017 (1612.05824); MicroBooNE flux at 470 m",
+        "source": "MicroBooNE geometry file v11; JINST 12 (2017) P02017 (1612.05824); the flux is the mean over the TPC (MCC9), so that its reference point is the centre of the TPC, 468.5 m",
     },
     "miniboone": {
         "volumes": {

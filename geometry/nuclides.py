@@ -9,7 +9,7 @@ import importlib.resources
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -259,3 +259,11 @@ def fourier_bessel_of(what: Nuclide, n_max: int | None = None) -> tuple[float, N
     if n_max < coefficients.size:
         raise ValueError(f"{what.name} needs {coefficients.size} Fourier-Bessel coefficients, n_max is {n_max}")
     return series.radius_fm, np.pad(coefficients, (0, n_max - coefficients.size))
+
+
+def with_density(what: Nuclide, kind: str) -> Nuclide:
+    """The nuclide with a model density in place of its table: kind 'helm' or 'symmetrised-fermi'. ValueError otherwise."""
+    models = {"helm": helm, "symmetrised-fermi": symmetrised_fermi}
+    if kind not in models:
+        raise ValueError(f"{kind!r} is none of {tuple(models)}")
+    return replace(what, charge_density=models[kind](what.A))

@@ -1,0 +1,142 @@
+"""From the card's source, detector and exposure to numbers: fluxes, line of sight, volumes, scatterers. Host side."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkhorn.fluxes.decay_line import decay_line
+from darkhorn.fluxes.readers import read_flux_file
+from darkhorn.fluxes.tables import FluxSet, shipped_flux
+from darkhorn.generator.runcard import RunCard
+from darkhorn.geometry.detector_specs import shipped_specification
+from darkhorn.geometry.detectors import Detector, detector_from_spec
+from darkhorn.geometry.materials import number_density
+from darkhorn.kernels.constants import MASS_MUON, MASS_PION
+from darkhorn.kernels.errors import InputError
+
+FLAVOUR_PDG = {"nu_e": 12, "nu_e_bar": -12, "nu_mu": 14, "nu_mu_bar": -14}
+FLAVOUR_NAME = {pdg: name for name, pdg in FLAVOUR_PDG.items()}
+# Parents decay inside the bore that the beam leaves the collimator by (r = 35 cm at its exit, G4BNB geometry file);
+# the transverse spread changes directions by less than 1 mrad.
+BIRTH_RADIUS_CM = 35.0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Source and detector of a card.
+
+    fluxes    neutrino flux per flavour at the reference point
+    detector  volumes and frames
+    pot       exposure
+    beam      {pdg: numbers of the stage `line_of_sight`}
+    spill     numbers of the stage `time`
+    """
+
+    fluxes: FluxSet
+    detector: Detector
+    pot: float
+    beam: dict[int, dict[str, NDArray[np.float64]]]
+    spill: dict[str, NDArray[np.float64]]
+
+    def scatterers(self, region: str) -> dict[str, float]:
+        """Nuclei per cm3 of each nuclide of a region, in units of 1e38."""
+        return {name: n * 1e-38 for name, n in number_density(self.detector.volumes[region].material).items()}
+
+
+def experiment(card: RunCard) -> Experiment:
+    """Read the fluxes and place the detector. Raises InputError for what only the files and tables can tell."""
+    detector = _detector(card)
+    card.check_names(volumes=tuple(detector.volumes))
+    fluxes = _fluxes(card, detector)
+    beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes if pdg in FLAVOUR_NAME}
+    spill = card.source.spill  # type: ignore[attr-defined]
+    numbers = {"buckets": 1.0, "spacing_ns": 0.0, "sigma_ns": 0.0}
+    if spill is not None:
+        numbers = {"buckets": float(spill.buckets), "spacing_ns": spill.spacing, "sigma_ns": spill.sigma}
+    return Experiment(fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()})
+
+
+def _detector(card: RunCard) -> Detector:
+    given = card.detector
+    spec: dict[str, Any] = {"name": given.name, "volumes": {}, "flux": None, "source": "run card"}
+    if given.base is not None:
+        shipped = shipped_specification(given.base, "detector")
+        spec = {**shipped, "name": given.name, "volumes": dict(shipped["volumes"])}
+    materials = {
+        name: {"density": material.density, "composition": dict(material.composition)}
+        for name, material in given.materials.items()
+    }
+    for name, volume in given.volumes.items():
+        entry = {key: value for key, value in volume.model_dump().items() if value is not None}
+        if entry.get("shape") == "unchanged":
+            if name not in spec["volumes"]:
+                raise InputError(
+                    f"detector.volumes.{name}", "unchanged", ", ".join(spec["volumes"]), "Give it a shape of its own."
+                )
+            entry = {**spec["volumes"][name], "material": entry["material"]}
+        spec["volumes"][name] = entry
+    for entry_name, entry in spec["volumes"].items():
+        if entry["material"] in materials:
+            spec["volumes"][entry_name] = {**entry, "material": materials[entry["material"]]}
+    if given.frame is not None:
+        spec["origin"], spec["rotation"] = given.frame.origin, given.frame.rotation
+    if given.baseline is not None:
+        spec["baseline"] = given.baseline
+    return detector_from_spec(spec, "detector")
+
+
+def _fluxes(card: RunCard, detector: Detector) -> FluxSet:
+    source: Any = card.source
+    if source.file is not None:
+        path = card.locate(source.file)
+        pdg = FLAVOUR_PDG[source.flavour] if source.flavour else None
+        found = read_flux_file(path, content=source.content, unit=source.unit, pdg=pdg)
+    elif detector.flux_name is None:
+        raise InputError(
+            "source",
+            f"no shipped flux for the detector {detector.name}",
+            "a flux file, or a detector that starts from a shipped one with `base`",
+            "Add `file:`, `content:` and `unit:` to `source`.",
+        )
+    else:
+        found = shipped_flux(source.beam, source.mode, detector.flux_name)
+    wanted = {FLAVOUR_PDG[flavour] for flavour in source.flavours}
+    chosen = {pdg: flux for pdg, flux in found.fluxes.items() if pdg in wanted}
+    if not chosen:
+        have = ", ".join(FLAVOUR_NAME.get(pdg, str(pdg)) for pdg in found.fluxes)
+        raise InputError("source.flavours", ", ".join(source.flavours), have, "The flux has other flavours.")
+    return FluxSet(found.name, found.beam, found.mode, found.detector, found.source, chosen)
+
+
+def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.float64]]:
+    """Numbers of the stage `line_of_sight`: beam axes and origin in the detector frame, parents along the line."""
+    source: Any = card.source
+    rotation = np.array(detector.rotation)  # detector -> beam
+    to_detector = rotation.T
+    origin = -to_detector @ np.array(detector.origin_cm)
+    # the flux holds at the distance `baseline` on the way to the detector
+    centre = np.asarray(detector.volumes[card.decay_in].shape.centre, np.float64)
+    way = centre - origin
+    numbers: dict[str, Any] = {
+        "axes": rotation,  # row i: beam axis i in the detector frame
+        "origin": origin,
+        "reference": origin + way * (detector.baseline_cm / np.linalg.norm(way)),
+        "radius_cm": BIRTH_RADIUS_CM,
+    }
+    line = source.decay_line
+    if line is None or line.end <= line.start:
+        # parallel to one place: all born at the start of the line
+        at = 0.0 if line is None else line.start
+        numbers |= {"start_cm": at, "end_cm": at + 1e-6, "energy_step": 1.0, "radius_cm": 0.0}
+        numbers |= {"share": np.ones((1, 2)), "length_cm": np.ones((1, 2))}
+    else:
+        shipped = decay_line(source.beam or "bnb", source.mode or "neutrino").parameters(pdg)
+        numbers |= {**shipped, "end_cm": line.end, "start_cm": max(float(shipped["start_cm"]), line.start)}
+    return {key: np.asarray(value, np.float64) for key, value in numbers.items()}
+
+
+# gamma of the pion that sends a neutrino of 1 GeV forward: E_nu = (1 - m_mu^2/m_pi^2) E_pi
+PARENT_GAMMA_PER_GEV = 1 / (1 - (MASS_MUON / MASS_PION) ** 2) / MASS_PION
+

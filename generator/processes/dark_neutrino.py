@@ -1,0 +1,329 @@
+"""The process "dark-neutrino": nu A -> N4 A by Z' and Z exchange, N4 -> nu Z', Z' -> e+ e-.
+
+Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities), dark_neutrino_stages.py
+(stages), dark_neutrino_topologies.py (records), dark_neutrino_model.py (couplings and widths). Physics: docs/physics/dark_neutrino.md.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from darkhorn.generator.channel import Build, Channel, Process, register
+from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
+from darkhorn.generator.processes.dark_neutrino_model import Model
+from darkhorn.generator.processes.dark_neutrino_stages import FORCED, FREE
+from darkhorn.generator.processes.dark_neutrino_topologies import NUCLEON_ZPRIME_EE, WHOLE_TARGET_ZPRIME_EE
+from darkhorn.generator.record import REMNANT_PDG
+from darkhorn.generator.runcard import RunCard
+from darkhorn.generator.stages import flux_tables
+from darkhorn.geometry.nuclides import Nuclide, fourier_bessel_of, nuclide, with_density
+from darkhorn.kernels.constants import (
+    HBAR_C_FM,
+    MAGNETIC_MOMENT_NEUTRON,
+    MAGNETIC_MOMENT_PROTON,
+    MASS_ELECTRON,
+    MASS_PROTON,
+    WEAK_NEUTRAL_COUPLING,
+)
+from darkhorn.kernels.errors import InputError
+from darkhorn.kernels.form_factors import weak_charge_of_nucleus
+from darkhorn.kernels.matrix_elements.upscattering import Target, Vertices, dsigma_dq2, invariants, threshold
+from darkhorn.kernels.quadrature import gauss_legendre
+
+HELICITY = {"conserving": -1.0, "flipping": 1.0}
+PROCESS_ID = {"coherent": 750, "p-elastic": 751}
+FLAVOUR_INDEX = {12: 0, 14: 1, 16: 2}
+# Nuclei: scale of the charge form factor, 6/<r^2> of argon; nucleons: that of the dipole. They only steer the sampling.
+POLE_NUCLEUS, POLE_NUCLEON = 6 * (HBAR_C_FM / 3.4) ** 2, 0.4
+XSEC_NODES = 200
+
+STORED = (
+    "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
+    "nu_out_pdg",
+    *(f"{role}_{c}" for role in ("nu", "n4", "recoil", "nu_out", "zprime", "em", "ep") for c in ("px", "py", "pz", "e")),
+    "w_flux", "w_targets", "w_line_of_sight", "w_xsec", "w_branching", "w_decay", "w_sampling", "weight",
+)  # fmt: skip
+
+
+def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
+    """The numbers of a nucleus (coherent) or of one of its protons (p-elastic)."""
+    radius, coefficients = fourier_bessel_of(what, terms) if what.A > 1 else (1.0, np.pad([1.0], (0, terms - 1)))
+    nucleon = regime != "coherent"
+    numbers = (
+        MASS_PROTON if nucleon else what.mass,
+        float(nucleon),
+        radius,
+        coefficients,
+        1.0,
+        MAGNETIC_MOMENT_PROTON,
+        MAGNETIC_MOMENT_NEUTRON,
+    )
+    return Target(*(np.asarray(n, np.float64) for n in numbers))
+
+
+def vertices(model: Model, what: Nuclide, regime: str, projectile: int, z_exchange: bool) -> Vertices:
+    """Couplings at both ends of both propagators for a flavour and a scatterer."""
+    flavour = FLAVOUR_INDEX[abs(projectile)]
+    charge = what.Z if regime == "coherent" else 1
+    weak = weak_charge_of_nucleus(what.Z, what.A - what.Z) if regime == "coherent" else 1.0
+    numbers = (
+        model.dark_vertex(flavour),
+        model.charge_coupling * charge,
+        model.weak_vertex(flavour) if z_exchange else 0.0,
+        WEAK_NEUTRAL_COUPLING * weak,
+    )
+    return Vertices(*(np.asarray(n, np.float64) for n in numbers))
+
+
+def _combinations(card: RunCard, exp: Experiment, model: Model) -> Iterable[tuple[str, Nuclide, str, str, int]]:
+    """(region, nuclide, regime, helicity, projectile) of every channel with a rate above zero."""
+    physics = card.physics
+    for region in card.regions:
+        for name in exp.scatterers(region):
+            what = nuclide(name)
+            for regime in physics.regimes:
+                if regime == "coherent" and what.A == 1:
+                    continue  # a free proton is one nucleon: its scattering is p-elastic
+                if regime == "p-elastic" and what.Z == 0:
+                    continue
+                for helicity in physics.helicities:
+                    for projectile in exp.fluxes.fluxes:
+                        if model.mixing_sq[FLAVOUR_INDEX[abs(projectile)]] > 0:
+                            yield region, what, regime, helicity, projectile
+
+
+def _density_of(card: RunCard, what: Nuclide) -> Nuclide:
+    return what if card.physics.form_factor == "tabulated" or what.A == 1 else with_density(what, card.physics.form_factor)
+
+
+def build(card: RunCard) -> Build:
+    """Channels of the card, and what the header says of the model."""
+    exp, model = experiment(card), Model.from_card(card)
+    choices = list(_combinations(card, exp, model))
+    if not choices:
+        mixing = ", ".join(f"{u:g}" for u in model.mixing_sq)
+        raise InputError(
+            "model",
+            f"mixings (e, mu, tau) {mixing} with a beam of {', '.join(FLAVOUR_NAME[p] for p in exp.fluxes.fluxes)}",
+            "a flavour of the beam that mixes with N4, and a regime that the targets have",
+            "Check `source.flavours`, `physics.regimes` and the mixings of `model`.",
+        )
+    nuclides = {what.name: _density_of(card, what) for _, what, *_ in choices}
+    terms = max([fourier_bessel_of(what)[1].size for what in nuclides.values() if what.A > 1], default=1)
+    lowest = [_threshold(model, what, regime) for _, what, regime, _, _ in choices]
+    top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
+    card.check_threshold(min(lowest), top)
+    common = _common(card, exp, model)
+    channels = []
+    for (region, what, regime, helicity, projectile), least in zip(choices, lowest, strict=True):
+        flux = exp.fluxes.fluxes[projectile]
+        if least >= float(flux.edges[-1]) or flux.integral(least, float(flux.edges[-1])) <= 0:
+            continue
+        what = nuclides[what.name]
+        protons = what.Z if regime == "p-elastic" else 1
+        m_zprime2 = model.m_zprime**2
+        scale = POLE_NUCLEUS if regime == "coherent" else POLE_NUCLEON
+        params = {
+            **common,
+            "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
+            "region": exp.detector.volumes[region].shape,
+            "scatterers_per_cm3": np.asarray(exp.scatterers(region)[what.name] * protons),
+            "beam": exp.beam[projectile],
+            "target": scatterer(what, regime, terms),
+            "vertices": vertices(model, what, regime, projectile, card.physics.z_exchange),
+            "helicity": np.asarray(HELICITY[helicity]),
+            "chirality": np.asarray(1.0 if projectile > 0 else -1.0),
+            "q2_pole": np.asarray(m_zprime2 * scale / (m_zprime2 + scale)),
+            **_daughters(model, projectile),
+        }
+        channels.append(_channel(card, params, region, what, regime, helicity, projectile))
+    return Build(
+        channels=tuple(channels),
+        masses={"n4": model.m4, "zprime": model.m_zprime, "electron": MASS_ELECTRON, "neutrino": 0.0},
+        particles=_particles(card, model),
+        processes=_processes({channel.process_id for channel in channels}),
+        regions=list(card.regions),
+        flux={p: {"edges_GeV": f.edges, "content": f.content} for p, f in exp.fluxes.fluxes.items()},
+        detector={
+            "name": exp.detector.name,
+            "origin_cm": list(exp.detector.origin_cm),
+            "rotation": [list(row) for row in exp.detector.rotation],
+            "baseline_cm": exp.detector.baseline_cm,
+        },
+        citations=("dark-neutrino", "charge-densities", f"flux-{exp.fluxes.beam}"),
+        widths=model.rows(),
+    )
+
+
+def _threshold(model: Model, what: Nuclide, regime: str) -> float:
+    mass = what.mass if regime == "coherent" else MASS_PROTON
+    return float(threshold(np.asarray(model.m4), np.asarray(mass)))
+
+
+def _common(card: RunCard, exp: Experiment, model: Model) -> dict[str, Any]:
+    branching = model.branching_ratio("N4", "nu Zprime") * model.branching_ratio("Zprime", "e+ e-")
+    numbers = {
+        "m_n": model.m4,
+        "m_zprime": model.m_zprime,
+        "m_lepton": MASS_ELECTRON,
+        "ctau_n": model.ctau("N4"),
+        "branching": branching,
+        "majorana": float(model.majorana),
+        "polarised": float(card.physics.zprime_polarisation),
+        "parent_gamma_per_gev": PARENT_GAMMA_PER_GEV,
+    }
+    arrays: dict[str, Any] = {key: np.asarray(value, np.float64) for key, value in numbers.items()}
+    return {**arrays, "spill": exp.spill, "decay_region": exp.detector.volumes[card.decay_in].shape}
+
+
+def _daughters(model: Model, projectile: int) -> dict[str, NDArray[Any]]:
+    """PDG codes of the daughter neutrino and their shares: by |U|^2; both charges for a Majorana N."""
+    share = np.array(model.mixing_sq) / model.total_mixing_sq
+    codes = np.array([12, 14, 16], np.int32)
+    if model.majorana:
+        codes, share = np.concatenate([codes, -codes]), np.concatenate([share, share]) / 2
+    elif projectile < 0:
+        codes = -codes
+    return {"flavour_pdg": codes, "flavour_share": share}
+
+
+def _channel(
+    card: RunCard, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str, projectile: int
+) -> Channel:
+    bound = regime == "p-elastic" and what.A > 1
+    target_mass = MASS_PROTON if what.A == 1 else what.mass
+    n4 = card.output.pdg_map["N4"]
+    antiparticle = projectile < 0 and card.model.hnl == "dirac"
+    constants: dict[str, np.generic] = {
+        "process_id": np.int16(PROCESS_ID[regime]),
+        "region": np.int8(list(card.regions).index(region)),
+        "nu_pdg": np.int32(projectile),
+        "n4_pdg": np.int32(-n4 if antiparticle else n4),
+        "zprime_pdg": np.int32(card.output.pdg_map["Zprime"]),
+        "target_pdg": np.int32(what.pdg),
+        "target_mass": np.float64(target_mass),
+        "recoil_pdg": np.int32(2212 if regime == "p-elastic" else what.pdg),
+        "recoil_mass": np.float64(MASS_PROTON if regime == "p-elastic" else what.mass),
+    }
+    if bound:
+        rest = {"px": 0.0, "py": 0.0, "pz": 0.0}
+        for role, mass in (("struck", MASS_PROTON), ("remnant", what.mass - MASS_PROTON)):
+            constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
+            constants[f"{role}_mass"] = np.float64(mass)
+        constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
+    names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, region)
+    return Channel(
+        name="/".join(names),
+        chain=FORCED if card.force_decay else FREE,
+        params=params,
+        topology=NUCLEON_ZPRIME_EE if bound else WHOLE_TARGET_ZPRIME_EE,
+        process_id=PROCESS_ID[regime],
+        projectile_pdg=projectile,
+        target=what.name,
+        target_pdg=what.pdg,
+        regime=regime,
+        helicity=helicity,
+        region=region,
+        constants=constants,
+        columns=STORED if card.force_decay else (*STORED, "decay_inside"),
+    )
+
+
+def _particles(card: RunCard, model: Model) -> list[dict[str, Any]]:
+    n4, zprime = card.output.pdg_map["N4"], card.output.pdg_map["Zprime"]
+    return [
+        {
+            "pdg": n4, "name": "N4", "mass": model.m4, "charge": 0, "width": model.total_width("N4"), "two_spin": 1,
+            "role": "n4", "description": f"heavy neutral lepton, {'Majorana' if model.majorana else 'Dirac'}",
+        },
+        {
+            "pdg": zprime, "name": "Zprime", "mass": model.m_zprime, "charge": 0, "width": model.total_width("Zprime"),
+            "two_spin": 2, "role": "zprime", "description": "dark photon coupled by kinetic mixing",
+        },
+    ]  # fmt: skip
+
+
+def _processes(ids: set[int]) -> list[dict[str, Any]]:
+    text = {
+        750: ("HNL upscattering, coherent", "nu A -> N A on the whole nucleus by Z' and Z exchange"),
+        751: ("HNL upscattering, proton elastic", "nu p -> N p on a proton at rest by Z' and Z exchange"),
+    }
+    papers = ["1807.09877", "1808.02915", "2207.04137"]
+    return [{"id": i, "name": text[i][0], "description": text[i][1], "arxiv": papers} for i in sorted(ids)]
+
+
+# ------------------------------------------------------------------------------------------------------------ cross sections
+@partial(jax.jit, static_argnums=(7,))
+def _total(
+    energy: jax.Array, m: jax.Array, m_zprime: jax.Array, helicity: jax.Array, chirality: jax.Array, target: Target,
+    ends: Vertices, nodes: int,
+) -> jax.Array:  # fmt: skip
+    cm = invariants(energy, m, target.mass)
+
+    def integrand(log_q2: jax.Array) -> jax.Array:
+        q2 = jnp.exp(log_q2)
+        return q2 * dsigma_dq2(energy[..., None], q2, m, m_zprime, helicity, chirality, target, ends)
+
+    opened = energy > threshold(m, target.mass)
+    high = jnp.where(opened, cm.q2_max, 2 * cm.q2_min)
+    total = gauss_legendre(integrand, jnp.log(cm.q2_min), jnp.log(high), nodes)
+    return jnp.where(opened, total, 0.0)
+
+
+def total_cross_section(params: Any, energy: NDArray[np.float64], nodes: int = XSEC_NODES) -> NDArray[np.float64]:
+    """Total cross section of a channel's numbers at energies (n,) GeV: 1e-38 cm^2 per scatterer; Gauss-Legendre in ln Q^2, 1e-8."""
+    total = _total(
+        jnp.asarray(energy), params["m_n"], params["m_zprime"], params["helicity"], params["chirality"], params["target"],
+        params["vertices"], nodes,
+    )  # fmt: skip
+    return np.asarray(total)
+
+
+def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:
+    """Rows of `darkhorn xsec`: total cross sections in cm^2 per scatterer (nucleus, or one proton), first flavour that mixes."""
+    exp, model = experiment(card), Model.from_card(card)
+    names = targets or list(dict.fromkeys(n for region in card.regions for n in exp.scatterers(region)))
+    projectiles = [p for p in exp.fluxes.fluxes if model.mixing_sq[FLAVOUR_INDEX[abs(p)]] > 0]
+    found = [_density_of(card, nuclide(name, "--target")) for name in names]
+    terms = max([fourier_bessel_of(what)[1].size for what in found if what.A > 1], default=1)
+    rows = []
+    for projectile in projectiles:
+        for what in found:
+            for regime in card.physics.regimes:
+                if (regime == "coherent" and what.A == 1) or (regime == "p-elastic" and what.Z == 0):
+                    continue
+                for helicity in card.physics.helicities:
+                    params = {
+                        "m_n": jnp.asarray(model.m4),
+                        "m_zprime": jnp.asarray(model.m_zprime),
+                        "helicity": jnp.asarray(HELICITY[helicity]),
+                        "chirality": jnp.asarray(1.0 if projectile > 0 else -1.0),
+                        "target": scatterer(what, regime, terms),
+                        "vertices": vertices(model, what, regime, projectile, card.physics.z_exchange),
+                    }
+                    sigma = total_cross_section(params, np.array(energies))
+                    rows += [
+                        {
+                            "process": f"{FLAVOUR_NAME[projectile]} {what.name} -> N4 {what.name if regime == 'coherent' else 'p'}",
+                            "target": what.name,
+                            "regime": regime,
+                            "helicity": helicity,
+                            "energy_GeV": energy,
+                            "xsec_cm2": float(value) * 1e-38,
+                        }
+                        for energy, value in zip(energies, sigma, strict=True)
+                    ]
+    return rows
+
+
+def widths(card: RunCard) -> list[dict[str, Any]]:
+    """Rows of `darkhorn widths`."""
+    return Model.from_card(card).rows()
+
+
+register(Process("dark-neutrino", build, widths, xsec))
