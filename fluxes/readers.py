@@ -69,7 +69,9 @@ def read_flux_file(
             values = numbers[:, header.names.index(flavour)]
             if values.any():
                 widths = 1.0 if energy_width is None else np.diff(edges) / energy_width
-                fluxes[code] = Flux.from_bins(code, edges, values * widths * per_cm2, str(path))
+                with np.errstate(over="ignore", invalid="ignore"):  # `from_bins` refuses what is not finite
+                    heights = values * widths * per_cm2
+                fluxes[code] = Flux.from_bins(code, edges, heights, str(path))
     if not fluxes:
         raise InputError(str(path), "zero flux in every bin", "a flavour with flux", "Check the columns.")
     source = f"read from {path.name}: flux {content}, in {unit}"
@@ -233,7 +235,7 @@ def _numbers(header: _Header, rows: list[_Line], path: Path) -> Array:
     """Table of numbers, shape (rows, columns); every number finite, fluxes and energies not negative."""
     if not rows:
         raise InputError(str(path), "a header without numbers", "at least one line with numbers", "Add the flux table.")
-    table = np.empty((len(rows), len(header.names)))
+    table: Array = np.empty((len(rows), len(header.names)))
     for i, row in enumerate(rows):
         where = f"{path}, line {row.number}"
         if len(row.words) != len(header.names):
@@ -265,8 +267,9 @@ def _energy_scale(header: _Header, energy_unit: str | None, assume_gev: bool, pa
 def _edges(names: tuple[str, ...], numbers: Array, rows: list[_Line], scale: float, per_bin: bool, path: Path) -> Array:
     """Bin edges in GeV from the energy columns."""
     has_edges = "E_lo" in names
-    energy = numbers[:, names.index("E_lo" if has_edges else "E")] * scale
-    top = numbers[:, names.index("E_hi")] * scale if has_edges else energy
+    with np.errstate(over="ignore"):  # an absurd energy becomes infinite and is refused below
+        energy = numbers[:, names.index("E_lo" if has_edges else "E")] * scale
+        top = numbers[:, names.index("E_hi")] * scale if has_edges else energy
     if top.max() > 1000:
         allowed = "neutrino energies up to 1000 GeV"
         raise InputError(

@@ -58,6 +58,10 @@ class Flux:
             raise InputError(
                 where, found, "finite flux, zero or positive, in every bin", "Correct the bin, or cut the range."
             )
+        with np.errstate(over="ignore"):
+            total = heights.sum()
+        if not np.isfinite(total):
+            raise InputError(where, f"a sum of {total:g}", "a finite sum", "Check the unit of the flux.")
         if not heights.any():
             raise InputError(where, "zero flux in every bin", "a bin with flux", "Leave out flavours without flux.")
         energies.flags.writeable = heights.flags.writeable = False
