@@ -1,7 +1,7 @@
 """Channels and processes: what is summed over, and how a model announces itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ class Channel:
     topology    record of its events
     constants   columns that are the same for all its events (PDG codes, masses, ids), with their types
     columns     those columns of the chain that are stored, in order
+    can_miss    events of weight zero happen (and are not kept)
     """
 
     name: str
@@ -37,12 +38,15 @@ class Channel:
     region: str
     constants: Mapping[str, np.generic]
     columns: tuple[str, ...]
-    cross_section: tuple[NDArray[np.float64], NDArray[np.float64]] | None = field(default=None, compare=False)
+    can_miss: bool
 
 
 @dataclass(frozen=True)
 class Build:
-    """What a process makes of a card: channels, and the parts of the header that belong to the model."""
+    """What a process makes of a card: channels, and the parts of the header that belong to the model.
+
+    `cross_section(channel, energies)` is the total cross section per target nucleus, (n,) GeV -> (n,) 1e-38 cm^2.
+    """
 
     channels: tuple[Channel, ...]
     masses: dict[str, float]
@@ -52,7 +56,7 @@ class Build:
     flux: dict[int, dict[str, NDArray[np.float64]]]
     detector: dict[str, Any]
     citations: tuple[str, ...]
-    widths: list[dict[str, Any]]
+    cross_section: Callable[[Channel, NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)

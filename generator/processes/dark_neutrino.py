@@ -156,7 +156,7 @@ def build(card: RunCard) -> Build:
             "baseline_cm": exp.detector.baseline_cm,
         },
         citations=("dark-neutrino", "charge-densities", f"flux-{exp.fluxes.beam}"),
-        widths=model.rows(),
+        cross_section=_per_nucleus,
     )
 
 
@@ -231,6 +231,7 @@ def _channel(
         region=region,
         constants=constants,
         columns=STORED if card.force_decay else (*STORED, "decay_inside"),
+        can_miss=card.force_decay and region != card.decay_in,
     )
 
 
@@ -282,6 +283,11 @@ def total_cross_section(params: Any, energy: NDArray[np.float64], nodes: int = X
         params["vertices"], nodes,
     )  # fmt: skip
     return np.asarray(total)
+
+
+def _per_nucleus(channel: Channel, energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    protons = nuclide(channel.target).Z if channel.regime == "p-elastic" else 1
+    return total_cross_section(channel.params, energy) * protons
 
 
 def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:

@@ -1,0 +1,148 @@
+"""The compiled functions: a batch of events, and the pilot of a channel. The only place with `jit` of a chain."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from darkhorn.generator.chain import Chain, State
+from darkhorn.generator.streams import uniforms
+from darkhorn.kernels.errors import InputError
+from darkhorn.kernels.vegas import flat_map, refine, warp
+
+MAP_BINS = 64
+PILOT_ROUNDS = 6  # rounds that train the map
+PILOT_MEASURES = 6  # rounds that measure rate, variance and maximum with the map they are given
+PILOT_EVENTS = 1 << 14  # of the first round; see `pilot`
+
+
+def require_x64() -> None:
+    """Raise InputError unless JAX computes in double precision: long-lived particles have 1 - beta of 1e-10."""
+    if not jax.config.jax_enable_x64:
+        raise InputError(
+            "precision of jax",
+            "single (float32)",
+            "double (float64)",
+            "Call `darkhorn.enable_x64()` before any other use of jax, or set JAX_ENABLE_X64=1. The command line does it for you.",
+        )
+
+
+def _rows(chain: Chain, grid: jax.Array, u: jax.Array) -> tuple[list[jax.Array], jax.Array, jax.Array]:
+    """Rows of u with the adapted ones warped; the adapted ones as they were; the Jacobian."""
+    adapted = list(chain.adapted)
+    original = jnp.stack([u[i] for i in adapted])
+    warped, jacobian = warp(grid, original)
+    rows = [u[i] for i in range(len(chain.dims))]
+    for position, i in enumerate(adapted):
+        rows[i] = warped[position]
+    return rows, original, jacobian
+
+
+def events(
+    chain: Chain, columns: tuple[str, ...], params: Any, grid: jax.Array, u: jax.Array, scale: jax.Array
+) -> tuple[State, jax.Array]:
+    """The chosen columns of the events with uniforms u (D, n), and whether all of each is finite. Pure; not jitted.
+
+    `scale` (events of the run that share the rate: 1/N) goes into `w_sampling` together with the Jacobian of the map.
+    """
+    rows, _, jacobian = _rows(chain, grid, u)
+    state = chain(params, rows)
+    sampling = jacobian * scale
+    state = {**state, "w_sampling": sampling, "weight": state["weight"] * sampling}
+    total = sum((state[name] for name in columns if jnp.issubdtype(state[name].dtype, jnp.floating)), jnp.zeros_like(sampling))
+    return {name: state[name] for name in columns}, jnp.isfinite(total)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def batch(
+    chain: Chain,
+    columns: tuple[str, ...],
+    compact: bool,
+    params: Any,
+    grid: jax.Array,
+    key: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    wanted: jax.Array,
+    scale: jax.Array,
+) -> tuple[State, jax.Array, jax.Array]:
+    """Weighted events with the 64-bit indices (low, high), each (n,) uint32: (columns, keep, finite).
+
+    `wanted` (n,) masks the padding of a batch, keep (n,) what has a weight. With `compact`, for channels whose events can miss, the kept
+    are moved to the front on the device and a column `position` says where they were, so that only they need to leave it.
+    """
+    state, finite = events(chain, columns, params, grid, uniforms(key, low, high, len(chain.dims)), scale)
+    keep = wanted
+    if compact:
+        keep = wanted & (state["weight"] > 0)
+        state = _compacted(state, keep)
+    return state, keep, finite | ~wanted
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def batch_unweighted(
+    chain: Chain,
+    columns: tuple[str, ...],
+    params: Any,
+    grid: jax.Array,
+    key: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    wanted: jax.Array,
+    maximum: jax.Array,
+    unit: jax.Array,
+) -> tuple[State, jax.Array, jax.Array]:
+    """Accept-reject on the device: (columns of the accepted, at the front, with their `position`; accepted; finite).
+
+    An event is accepted with probability weight / maximum. It then has the weight `unit`; above the maximum it is always accepted and
+    has unit * weight / maximum. `w_sampling` takes the change up. The choice uses one uniform number beyond those of the chain.
+    """
+    dims = len(chain.dims)
+    u = uniforms(key, low, high, dims + 1)
+    state, finite = events(chain, columns, params, grid, u[:dims], jnp.ones((), u.dtype))
+    ratio = state["weight"] / maximum
+    accepted = wanted & (u[dims] < ratio)
+    weight = unit * jnp.maximum(ratio, 1.0)
+    safe = jnp.where(state["weight"] > 0, state["weight"], 1.0)
+    state = {**state, "w_sampling": state["w_sampling"] * weight / safe, "weight": weight}
+    return _compacted(state, accepted), accepted, finite | ~wanted
+
+
+def _compacted(state: State, keep: jax.Array) -> State:
+    position = jnp.nonzero(keep, size=keep.shape[0], fill_value=0)[0].astype(jnp.int32)
+    return {**{name: column[position] for name, column in state.items()}, "position": position}
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def pilot(chain: Chain, params: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
+    """Train the map of a channel and measure it: {grid, mean, square, maximum, overweight}.
+
+    PILOT_ROUNDS rounds of n events refine the map; PILOT_MEASURES rounds at the final map give the mean weight, the mean of its square and
+    the largest weight. One loop, so that the chain is compiled once.
+    """
+    start = flat_map(len(chain.adapted), MAP_BINS)
+    offset = jnp.arange(n, dtype=jnp.uint32)
+    zero = jnp.zeros((), start.dtype)
+
+    def body(r: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        grid, mean, square, largest = carry
+        index = offset + r.astype(jnp.uint32) * n
+        u = uniforms(key, index, jnp.zeros_like(index), len(chain.dims))
+        rows, original, jacobian = _rows(chain, grid, u)
+        weight = chain(params, rows)["weight"] * jacobian
+        training = r < PILOT_ROUNDS
+        grid = jnp.where(training, refine(grid, original, weight), grid)
+        share = jnp.where(training, 0.0, 1.0 / (PILOT_MEASURES * n)).astype(weight.dtype)
+        mean, square = mean + share * jnp.sum(weight), square + share * jnp.sum(weight * weight)
+        return grid, mean, square, jnp.where(training, largest, jnp.maximum(largest, jnp.max(weight)))
+
+    rounds = PILOT_ROUNDS + PILOT_MEASURES
+    grid, mean, square, largest = jax.lax.fori_loop(0, rounds, body, (start, zero, zero, zero))
+    return {"grid": grid, "mean": mean, "square": square, "maximum": largest}
+
+
+def as_float64(tree: Any) -> Any:
+    """The pytree with every leaf a device array; floating leaves in double precision."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if np.issubdtype(np.asarray(leaf).dtype, np.integer) else jnp.asarray(leaf, jnp.float64), tree)

@@ -1,0 +1,277 @@
+"""The block loop: tasks, batches on the device, compaction, statistics. Memory does not grow with the number of events."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from darkhorn.generator.channel import Channel
+from darkhorn.generator.device import as_float64, batch, batch_unweighted
+from darkhorn.generator.plan import Plan
+from darkhorn.generator.streams import channel_key, split_index
+from darkhorn.kernels.errors import InputError
+
+Column = NDArray[Any]
+BATCH_CPU, BATCH_GPU = 1 << 14, 1 << 20
+MAX_ATTEMPTS = 10_000  # of one unweighted event: an efficiency below 1e-3 fails long before
+
+
+@dataclass(frozen=True)
+class Share:
+    """The events [first, stop) of channel number `index` that this shard makes; `rows` where they start in their topology's columns."""
+
+    index: int
+    first: int
+    stop: int
+    total: int
+    event_id: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A batch: events [first, stop) of a share."""
+
+    share: Share
+    first: int
+    stop: int
+
+    @property
+    def row(self) -> int:
+        """Row of its first event in the columns of its topology."""
+        return self.share.row + self.first - self.share.first
+
+
+@dataclass
+class Statistics:
+    """Sums over the events of a channel, in the order of the tasks."""
+
+    attempted: int = 0
+    kept: int = 0
+    sum_w: float = 0.0
+    sum_w2: float = 0.0
+    max_weight: float = 0.0
+    overweight: float = 0.0
+
+    def add(self, attempted: int, weight: Column, unit: float | None) -> None:
+        """Take in the weights of a task; `unit` is the nominal weight of unweighted events."""
+        self.attempted += attempted
+        self.kept += len(weight)
+        self.sum_w += float(weight.sum())
+        self.sum_w2 += float(np.square(weight).sum())
+        if len(weight):
+            self.max_weight = max(self.max_weight, float(weight.max()))
+        if unit is not None:
+            self.overweight += float(np.maximum(weight - unit, 0.0).sum())
+
+
+@dataclass(frozen=True)
+class Block:
+    """The events of one task: columns by name, already with ids and constants; `row` is where they belong in the topology."""
+
+    task: Task
+    channel: Channel
+    row: int
+    columns: dict[str, Column]
+    attempted: int
+
+    @property
+    def topology(self) -> str:
+        """Name of the record of these events."""
+        return self.channel.topology.name
+
+    def __len__(self) -> int:
+        return len(self.columns["event_id"])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Who makes what: shares of the channels for one shard of a run of `total` events."""
+
+    total: int
+    shard: int
+    n_shards: int
+    shares: tuple[Share, ...]
+    rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def events(self) -> int:
+        """Events of this shard."""
+        return sum(share.stop - share.first for share in self.shares)
+
+    def tasks(self, size: int) -> list[Task]:
+        """Batches of at most `size` events, in order."""
+        return [
+            Task(share, first, min(first + size, share.stop))
+            for share in self.shares
+            for first in range(share.first, share.stop, size)
+        ]
+
+
+def make_layout(
+    channels: Sequence[Channel], plan: Plan, total: int, shard: int, n_shards: int, unweighted: bool
+) -> Layout:
+    """Shares of shard `shard` of `n_shards`: events [shard N_c // n, (shard + 1) N_c // n) of every channel c."""
+    counts = plan.shares(total, at_least_one=not unweighted)
+    shares, rows, event_id = [], {c.topology.name: 0 for c in channels}, 0
+    for index, (channel, count) in enumerate(zip(channels, counts, strict=True)):
+        first, stop = shard * count // n_shards, (shard + 1) * count // n_shards
+        name = channel.topology.name
+        shares.append(Share(index, first, stop, count, event_id, rows[name]))
+        rows[name] += stop - first
+        event_id += count
+    return Layout(total, shard, n_shards, tuple(shares), {name: n for name, n in rows.items() if n})
+
+
+class Runner:
+    """Makes the blocks of a layout. Holds the parameters on the device; safe to iterate once at a time."""
+
+    def __init__(
+        self, channels: Sequence[Channel], plan: Plan, seed: int, layout: Layout, unweighted: bool, batch_size: int | None = None
+    ) -> None:
+        self.channels, self.plan, self.seed = tuple(channels), plan, seed
+        self.layout, self.unweighted = layout, unweighted
+        self.devices = jax.devices()
+        default = BATCH_CPU if jax.default_backend() == "cpu" else BATCH_GPU
+        size = batch_size or default
+        self.batch_size = -(-max(size, 4) // len(self.devices)) * len(self.devices)
+        self._params: dict[int, Any] = {}
+        self._sharding: Any = None
+        if len(self.devices) > 1:
+            mesh = jax.sharding.Mesh(np.array(self.devices), ("events",))
+            self._sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("events"))
+
+    @property
+    def unit(self) -> float:
+        """Weight of an unweighted event: expected events per event made."""
+        return self.plan.rate / self.layout.total
+
+    def blocks(self, skip: int = 0) -> Iterator[Block]:
+        """The blocks in order, those of the first `skip` tasks left out. A few are computed ahead, on as many threads as there are cores.
+
+        Raises FloatingPointError, naming the event that replays it, when a number of an event is not finite.
+        """
+        tasks = self.layout.tasks(self.batch_size)[skip:]
+        cpu = jax.default_backend() == "cpu" and len(self.devices) == 1
+        workers = max(1, min(os.cpu_count() or 1, 8)) if cpu else 2
+        ahead: deque[Future[Block]] = deque()
+        for share in self.layout.shares:
+            self._on_device(share.index)
+        with ThreadPoolExecutor(workers, thread_name_prefix="darkhorn-batch") as pool:
+            try:
+                for task in tasks:
+                    ahead.append(pool.submit(self._make, task))
+                    if len(ahead) > workers + 1:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _on_device(self, index: int) -> Any:
+        if index not in self._params:
+            self._params[index] = (as_float64(self.channels[index].params), jnp.asarray(self.plan.channels[index].grid))
+        return self._params[index]
+
+    def _make(self, task: Task) -> Block:
+        return self._unweighted(task) if self.unweighted else self._weighted(task)
+
+    def _indices(self, index: NDArray[np.uint64]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Padded 64-bit indices as two words, and the mask of the wanted; spread over the devices."""
+        padded = np.zeros(self.batch_size, np.uint64)
+        padded[: len(index)] = index
+        wanted = np.arange(self.batch_size) < len(index)
+        put = partial(jax.device_put, device=self._sharding) if self._sharding is not None else jnp.asarray
+        low, high = split_index(padded)
+        return put(low), put(high), put(wanted)
+
+    def _weighted(self, task: Task) -> Block:
+        share, channel = task.share, self.channels[task.share.index]
+        params, grid = self._on_device(share.index)
+        index = np.arange(task.first, task.stop, dtype=np.uint64)
+        low, high, wanted = self._indices(index)
+        key = jnp.asarray(channel_key(self.seed, channel.name))
+        scale = jnp.asarray(1.0 / share.total, jnp.float64)
+        state, keep, finite = batch(
+            channel.chain, channel.columns, channel.can_miss, params, grid, key, low, high, wanted, scale
+        )
+        self._check(np.asarray(finite), index, task)
+        n = len(index)
+        if channel.can_miss:
+            n = int(np.count_nonzero(np.asarray(keep)))
+            index = index[np.asarray(state.pop("position"))[:n]]
+        columns = {name: np.asarray(state[name])[:n] for name in channel.columns}
+        return self._block(task, channel, index, columns, task.stop - task.first)
+
+    def _unweighted(self, task: Task) -> Block:
+        share, channel = task.share, self.channels[task.share.index]
+        params, grid = self._on_device(share.index)
+        found = self.plan.channels[share.index]
+        maximum, unit = jnp.asarray(found.maximum, jnp.float64), jnp.asarray(self.unit, jnp.float64)
+        n = task.stop - task.first
+        pending = np.arange(task.first, task.stop, dtype=np.uint64)
+        columns: dict[str, Column] = {}
+        attempted = 0
+        for attempt in range(MAX_ATTEMPTS):
+            key = jnp.asarray(channel_key(self.seed, channel.name, "events", attempt))
+            low, high, wanted = self._indices(pending)
+            state, accepted, finite = batch_unweighted(
+                channel.chain, channel.columns, params, grid, key, low, high, wanted, maximum, unit
+            )
+            self._check(np.asarray(finite), pending, task)
+            attempted += len(pending)
+            taken = np.asarray(accepted)[: len(pending)]
+            count = int(np.count_nonzero(taken))
+            rows = (pending[taken] - np.uint64(task.first)).astype(np.int64)
+            for name in channel.columns:
+                column = np.asarray(state[name])
+                columns.setdefault(name, np.empty(n, column.dtype))[rows] = column[:count]
+            pending = pending[~taken]
+            if not len(pending):
+                index = np.arange(task.first, task.stop, dtype=np.uint64)
+                return self._block(task, channel, index, columns, attempted)
+        raise InputError(
+            f"unweighting of channel {channel.name}",
+            f"{len(pending)} of {n} events not accepted in {MAX_ATTEMPTS} attempts",
+            "an acceptance above 0.1 %",
+            "Make weighted events (leave --unweighted out), or restrict the card to channels with even weights.",
+        )
+
+    def _block(self, task: Task, channel: Channel, index: NDArray[np.uint64], columns: dict[str, Column], attempted: int) -> Block:
+        n = len(index)
+        identity: dict[str, Column] = {
+            "event_id": index + np.uint64(task.share.event_id),
+            "channel": np.full(n, task.share.index, np.int16),
+            **{name: np.full(n, value) for name, value in channel.constants.items()},
+        }
+        return Block(task, channel, task.row, {**identity, **columns}, attempted)
+
+    def _check(self, finite: Column, index: NDArray[np.uint64], task: Task) -> None:
+        if finite.all():
+            return
+        bad = int(index[int(np.argmin(finite))]) + task.share.event_id
+        name = self.channels[task.share.index].name
+        raise FloatingPointError(
+            f"event {bad} of channel {name} (seed {self.seed}) holds a number that is not finite: a bug of darkhorn. "
+            f"Replay it with Simulation.event({bad}, n={self.layout.total}, seed={self.seed}) and report it."
+        )
+
+
+def column_types(channel: Channel) -> dict[str, np.dtype[Any]]:
+    """Type of every column of a channel's blocks."""
+    from darkhorn.generator.files.columns import default_dtype
+
+    names = ["event_id", "channel", *channel.constants, *channel.columns]
+    types = {name: default_dtype(name) for name in names}
+    return {**types, **{name: np.asarray(value).dtype for name, value in channel.constants.items()}} | (
+        {"decay_inside": np.dtype("i1")} if "decay_inside" in names else {}
+    )
