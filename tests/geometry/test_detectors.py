@@ -2,6 +2,7 @@ import copy
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,7 +38,8 @@ def test_frame_of_microboone() -> None:
     uboone = detector("microboone")
     tpc = uboone.volumes["tpc"].shape
     assert isinstance(tpc, Box)
-    assert tpc.contains(0.001, 0.0, 0.001) and not tpc.contains(-0.001, 0.0, 0.001)  # LArSoft coordinates start at 0
+    assert tpc.contains(*jnp.array([0.001, 0.0, 0.001]))
+    assert not tpc.contains(*jnp.array([-0.001, 0.0, 0.001]))
     x, y, z = to_beam(uboone, *(float(c) for c in tpc.centre))
     assert (x, y, z) == pytest.approx((3.85, 0.93, 46854.75))
     soil = uboone.volumes["soil"].shape
@@ -59,28 +61,32 @@ def test_shipped_detectors_are_complete(name: str) -> None:
 
 
 def test_a_detector_spelled_out() -> None:
+    iodide = {"name": "cesium iodide", "density": 4.51, "composition": {"Cs133": 0.5115, "I127": 0.4885}}
+    can = {"shape": "cylinder", "centre": [0, 9, 0], "radius": 2, "length": 10, "axis": "y", "material": "water"}
+    light_soil = {"name": "soil", "density": 1.9}
     spec = {
         "name": "mine",
         "volumes": {
             "slab": {"shape": "box", "centre": [0, 0, 0], "size": [2, 4, 6], "material": "iron"},
-            "can": {"shape": "cylinder", "centre": [0, 9, 0], "radius": 2, "length": 10, "axis": "y", "material": "water"},
-            "ball": {
-                "shape": "sphere", "centre": [50, 0, 0], "radius": 3,
-                "material": {"name": "cesium iodide", "density": 4.51, "composition": {"Cs133": 0.5115, "I127": 0.4885}},
-            },
-            "earth": {"shape": "sphere", "centre": [0, 0, -90], "radius": 1, "material": {"name": "soil", "density": 1.9}},
+            "can": can,
+            "ball": {"shape": "sphere", "centre": [50, 0, 0], "radius": 3, "material": iodide},
+            "earth": {"shape": "sphere", "centre": [0, 0, -90], "radius": 1, "material": light_soil},
         },
         "origin": [0, 300, 400],
-    }  # fmt: skip
+    }
     before = copy.deepcopy(spec)
     mine = detector_from_spec(spec)
     assert spec == before
     assert mine.baseline_cm == pytest.approx(500)
     assert mine.flux_name is None
-    slab, can, ball = (mine.volumes[key].shape for key in ("slab", "can", "ball"))
-    assert isinstance(slab, Box) and float(slab.volume()) == pytest.approx(48)
-    assert isinstance(can, Cylinder) and can.axis == "y" and float(can.volume()) == pytest.approx(math.pi * 40)
-    assert isinstance(ball, Sphere) and float(ball.volume()) == pytest.approx(36 * math.pi)
+    slab, tube, ball = (mine.volumes[key].shape for key in ("slab", "can", "ball"))
+    assert isinstance(slab, Box)
+    assert float(slab.volume()) == pytest.approx(48)
+    assert isinstance(tube, Cylinder)
+    assert tube.axis == "y"
+    assert float(tube.volume()) == pytest.approx(math.pi * 40)
+    assert isinstance(ball, Sphere)
+    assert float(ball.volume()) == pytest.approx(36 * math.pi)
     assert mine.volumes["ball"].material.composition["Cs133"] == pytest.approx(0.5115)
     assert mine.volumes["earth"].material.density == 1.9
 

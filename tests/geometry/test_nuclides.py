@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import integrate
 
 from darkhorn.geometry import nuclides
@@ -70,7 +71,7 @@ def test_masses_agree_with_the_table_of_particle() -> None:
 
 
 def test_electron_binding_energy_of_lead() -> None:
-    # Total binding energy of the electrons of lead: 568 keV (Rodrigues et al., At. Data Nucl. Data Tables 86 (2004) 117).
+    # 568 keV in all (G. C. Rodrigues et al., At. Data Nucl. Data Tables 86 (2004) 117)
     assert nuclides.electron_binding_energy(82) == pytest.approx(568e-6, rel=0.01)
     assert nuclides.electron_binding_energy(1) == pytest.approx(13.6e-9, rel=0.1)
 
@@ -93,7 +94,7 @@ def test_spellings(spelling: str) -> None:
 
 @pytest.mark.parametrize("wrong", ["Ar", "40", "Xx12", "Ar400", "argon", "", 40, None, ["Ar40"]])
 def test_unknown_nuclides_are_refused(wrong: object) -> None:
-    with pytest.raises(InputError, match="card.target") as error:
+    with pytest.raises(InputError, match=r"card\.target") as error:
         nuclide(wrong, "card.target")  # type: ignore[arg-type]
     assert error.value.exit_code == 3
 
@@ -150,7 +151,7 @@ def test_the_charge_check_sees_errors_of_transcription() -> None:
     assert charge_off("Si28", {6: 4.93248e-3}) > 3e-4
 
 
-def _rho(density: object, r: np.ndarray) -> np.ndarray:
+def _rho(density: object, r: NDArray[np.float64]) -> NDArray[np.float64]:
     """Charge densities written down independently of the form factors (up to normalisation for the last two)."""
     if isinstance(density, FourierBessel):
         n = np.arange(1, len(density.coefficients) + 1)[:, None]
@@ -158,15 +159,14 @@ def _rho(density: object, r: np.ndarray) -> np.ndarray:
         return np.where(r < density.radius_fm, series.sum(0), 0.0)
     if isinstance(density, SymmetrisedFermi):
         a, r0 = density.a_fm, density.r0_fm
-        return np.sinh(r0 / a) / (np.cosh(r0 / a) + np.cosh(r / a))
+        return np.asarray(np.sinh(r0 / a) / (np.cosh(r0 / a) + np.cosh(r / a)))
     assert isinstance(density, Helm)
     from scipy.special import erf
 
     s, big = density.s_fm, density.r_fm
     plus, minus = (r + big) / (math.sqrt(2) * s), (r - big) / (math.sqrt(2) * s)
-    return 0.5 * (erf(plus) - erf(minus)) + s / (math.sqrt(2 * math.pi) * r) * (
-        np.exp(-(plus**2)) - np.exp(-(minus**2))
-    )
+    tails = s / (math.sqrt(2 * math.pi) * r) * (np.exp(-(plus**2)) - np.exp(-(minus**2)))
+    return np.asarray(0.5 * (erf(plus) - erf(minus)) + tails)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_every_nuclide_fits_in_the_padding() -> None:
 
 
 def test_radii_of_the_lightest_nuclei() -> None:
-    # F(q) = 1 - q^2 <r^2>/6: the Gaussian has the measured radius, where a Fermi surface of 0.5 fm would give 2.3 fm for He4.
+    # F(q) = 1 - q^2 <r^2>/6: the Gaussian has the measured radius; a Fermi surface of 0.5 fm would give 2.3 fm for He4.
     for name, rms in {"H1": 0.84075, "He4": 1.6755, "Be9": 2.519}.items():
         slope = (1 - form_factor(nuclide(name).charge_density, 1e-3)) / 1e-6
         assert math.sqrt(6 * slope) == pytest.approx(rms, rel=1e-5)

@@ -35,7 +35,7 @@ def _extent(volume: Volume) -> np.ndarray:
 
 
 def _rays(volume: Volume, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Origins (3, n) inside and around the volume, and isotropic unit directions (3, n), a tenth along a coordinate axis."""
+    """Origins (3, n) in and around the volume; isotropic unit directions (3, n), of which a tenth along the axes."""
     random = np.random.default_rng(seed)
     origin = np.array(volume.centre)[:, None] + 2 * _extent(volume)[:, None] * random.uniform(-1, 1, (3, count))
     direction = random.normal(size=(3, count))
