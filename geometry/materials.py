@@ -73,6 +73,13 @@ def make_material(
             raise InputError(
                 f"{where}.composition.{constituent}", fraction, "a positive mass fraction", "Leave out what is absent."
             )
+        if str(constituent).isalpha() and constituent not in ELEMENTS:
+            raise InputError(
+                f"{where}.composition",
+                constituent,
+                f"a nuclide such as `Ar40`, or one of the elements {', '.join(ELEMENTS)}",
+                did_you_mean(str(constituent), list(ELEMENTS)) + "Give the isotopes of other elements.",
+            )
         for isotope, share in ELEMENTS.get(constituent, {constituent: 1.0}).items():
             key = nuclide(isotope, f"{where}.composition").name
             fractions[key] = fractions.get(key, 0.0) + share * fraction
