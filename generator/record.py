@@ -1,7 +1,7 @@
 """The event record: which particles and vertices an event of one topology has, and the names of its columns.
 
-A topology is data, not code: every writer, the validator and the readers work from it, so that a new process needs no new
-writer. Columns of a topology (one array per column, one row per event):
+A topology is data, not code: every writer, the validator and the readers work from it, so that a new process needs no
+new writer. Columns of a topology (one array per column, one row per event):
 
     event_id u8, process_id i2, channel i2, target_pdg i4, region i1, weight f8 and its factors w_<name> f8,
     <role>_px, <role>_py, <role>_pz, <role>_e  f8  for every particle that is not at rest,
@@ -67,7 +67,7 @@ class Vertex:
 
 @dataclass(frozen=True)
 class Topology:
-    """Particles and vertices of one kind of event. Vertices stand in the order of time; `primary` is the index of status 1."""
+    """Particles and vertices of one kind of event. Vertices stand in the order of time."""
 
     name: str
     vertices: tuple[Vertex, ...]
