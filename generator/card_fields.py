@@ -108,10 +108,13 @@ class Value:
 
 
 class OneOf:
-    """Field type: a section whose class is chosen by one of its keys, from a table that others can extend."""
+    """Field type: a section whose class is chosen by one of its keys, from a table that others can extend.
 
-    def __init__(self, table: Mapping[str, type[Section]], key: str) -> None:
-        self.table, self.key = table, key
+    Without that key, the class `default` is taken if it has all the keys that are given.
+    """
+
+    def __init__(self, table: Mapping[str, type[Section]], key: str, default: str | None = None) -> None:
+        self.table, self.key, self.default = table, key, default
 
     def check(self, data: Any) -> Section:
         """The section of the right class. Raises InputError or ValidationError."""
@@ -120,6 +123,8 @@ class OneOf:
         names = ", ".join(self.table)
         if not isinstance(data, Mapping):
             raise InputError("", shown(data), f"a section with the key `{self.key}`", f"Set `{self.key}` to {names}.")
+        if self.key not in data and self.default and data.keys() <= set(self.table[self.default].known_keys()):
+            data = {self.key: self.default, **data}
         if self.key not in data:
             near = did_you_mean(self.key, [key for key in data if isinstance(key, str)])
             do = f"Add `{self.key}: {next(iter(self.table))}`." if not near else f"{near}".strip()

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -163,9 +163,9 @@ class Frame(Section):
 class Detector(Section):
     """A shipped detector (its name is enough), a shipped one with changes (`base`), or one of your own."""
 
-    name: Name = Field(description="name of the detector")
+    name: Name = Field("", description="name of the detector; that of `base` if left out")
     base: Name | None = Field(None, description="shipped detector to start from", examples=["microboone"])
-    volumes: dict[Name, Annotated[Volume, OneOf(SHAPES, "shape")]] = Field(
+    volumes: dict[Name, Annotated[Volume, OneOf(SHAPES, "shape", default="unchanged")]] = Field(
         {}, description="volumes by name; those of `base` stay unless they are given again"
     )
     materials: dict[Name, Material] = Field({}, description="materials of your own by name")
@@ -173,18 +173,12 @@ class Detector(Section):
     baseline: PositiveLength | None = Field(
         None, description="distance from the beginning of the beam, to which the flux is scaled", examples=["470 m"]
     )
-    needed_alone: ClassVar[tuple[str, ...]] = ("volumes", "frame", "baseline")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_from_base(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("base"), str) and "name" not in data:
-            return {**data, "name": data["base"]}
-        return data
+    needed_alone: ClassVar[tuple[str, ...]] = ("name", "volumes", "frame", "baseline")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         problems = []
+        self.fill(name=self.name or self.base or "")
         if self.base is None:
             for key in self.needed_alone:
                 if not getattr(self, key):
