@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import CardErrors, shown
-from darkhorn.generator.card_fields import Energy, Flag, Section, listed, number, text_like, whole, word
 from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
+from darkhorn.generator.card_sections import Section
+from darkhorn.generator.card_values import Energy, Flag, listed, number, text_like, whole, word
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
 

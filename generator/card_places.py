@@ -7,15 +7,14 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import CardErrors
-from darkhorn.generator.card_fields import (
+from darkhorn.generator.card_sections import OneOf, Section
+from darkhorn.generator.card_values import (
     Density,
     Length,
     Name,
-    OneOf,
     Point,
     PositiveLength,
     PositiveTime,
-    Section,
     Spread,
     listed,
     number,
