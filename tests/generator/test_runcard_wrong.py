@@ -154,7 +154,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "where", "key_word"), WRONG, ids=lambda v: str(v)[:60])
+@pytest.mark.parametrize(
+    ("changes", "where", "key_word"), WRONG, ids=[f"{where}: {key_word}" for _, where, key_word in WRONG]
+)
 def test_wrong_card_is_refused_at_its_place(changes: dict[str, Any], where: str, key_word: str) -> None:
     with pytest.raises(InputError) as caught:
         load_card("microboone", changes)
