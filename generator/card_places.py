@@ -58,7 +58,6 @@ class DecayLine(Section):
 class Beam(Section):
     """What is filled in for a source that names its beam."""
 
-    modes: tuple[str, ...]
     decay_line: DecayLine
     spill: Spill
 
@@ -66,7 +65,6 @@ class Beam(Section):
 # BNB: 50 m decay region (arXiv:0806.1449); 81 filled buckets, their spacing and width as in SBN-doc-34793.
 BEAMS: dict[str, Beam] = {
     "bnb": Beam(
-        modes=("neutrino", "antineutrino"),
         decay_line=DecayLine.model_validate({"start": "0 m", "end": "50 m"}),
         spill=Spill.model_validate({"buckets": 81, "spacing": "18.936 ns", "sigma": "1.308 ns"}),
     )

@@ -6,16 +6,17 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import h5py
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from darkhorn.generator import card_models
-from darkhorn.generator.card_models import DarkNeutrino, HistogramSource, ModelSection
-from darkhorn.generator.card_places import Box, Cylinder, SameShape, Sphere
+from darkhorn.generator.card_models import BeamName, DarkNeutrino, HistogramSource, ModelSection
+from darkhorn.generator.card_places import BEAMS, Box, Cylinder, SameShape, Sphere
 from darkhorn.generator.card_schema import card_schema, schema_markdown
 from darkhorn.generator.card_values import Energy, word
 from darkhorn.generator.runcard import (
@@ -126,6 +127,17 @@ def test_overrides() -> None:
     assert card.text == show_card("microboone")
     assert dark_neutrino(load_card(card, {"model.umu4_sq": 3e-10})).umu4_sq == 3e-10
     assert load_card("microboone", "generate.seed=7").generate.seed == 7
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    changes = {"model.epsilon": np.float32(0.5), "generate.events": np.int64(7), "generate.seed": np.uint8(3)}
+    card = load_card("microboone", changes)
+    assert (dark_neutrino(card).epsilon, card.generate.events, card.generate.seed) == (0.5, 7, 3)
+    json.dumps(card.resolved())
+
+
+def test_every_beam_that_a_card_may_name_has_its_defaults() -> None:
+    assert set(get_args(BeamName)) == set(BEAMS)
 
 
 def test_an_override_reaches_one_of_two_sections_that_share_an_anchor() -> None:
