@@ -9,10 +9,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from darkhorn.generator.card_errors import CardErrors, problems_of, shown
-from darkhorn.generator.card_fields import Exposure, Flag, Name, OneOf, Section, Shorthand, Value, listed, to_plain
 from darkhorn.generator.card_io import line_numbers
 from darkhorn.generator.card_models import MODELS, SOURCES, Generate, ModelSection, Output, Physics, SourceSection
 from darkhorn.generator.card_places import Detector, SameShape, detector_by_name
+from darkhorn.generator.card_sections import OneOf, Section, Shorthand, to_plain
+from darkhorn.generator.card_values import Exposure, Flag, Name, Value, listed
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 SCHEMA_VERSION = 1

@@ -1,12 +1,13 @@
 """From text to the plain mapping of a run card: YAML 1.2 read safely, its line numbers, and overrides."""
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from darkhorn.generator.card_errors import join_path, shown
-from darkhorn.generator.card_fields import Section
+from darkhorn.generator.card_sections import Section
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 MAX_BYTES = 1_000_000  # a card is a page of text; anything larger is another kind of file
@@ -61,7 +62,13 @@ def _explained(problem: str) -> tuple[str, str, str]:
         return "a second document (`---`)", "one card per file", "Remove the line `---`, or split the file."
     if "mapping values are not allowed" in first:
         return "a second `:` on the line", "one `key: value` per line", "Check the indentation, or quote the text."
-    return f"{first}", "YAML 1.2", "Check the brackets, quotes and indentation at this place."
+    do = "Check the brackets, quotes and indentation at this place."
+    if "could not find expected ':'" in first:
+        return "a key without `:`", "`key: value`", do
+    wanted, but, found = first.replace("but got", "but found").partition(", but found ")
+    if but:
+        return found.replace("'<stream end>'", "the end of the card"), wanted.removeprefix("expected "), do
+    return first.removeprefix("found "), "YAML 1.2", do
 
 
 def line_numbers(text: str, places: Iterable[str]) -> dict[str, str]:
@@ -107,7 +114,7 @@ def read_overrides(overrides: Overrides | str) -> dict[str, object]:
     for entry in [overrides] if isinstance(overrides, str) else overrides:
         key, equals, value = str(entry).partition("=")
         key = key.strip()
-        if not equals or not key or not all(key.split(".")):
+        if not equals or not re.fullmatch(r"[\w+-]+(\.[\w+-]+)*", key):
             raise InputError("override", shown(entry), "key=value with a dotted key", "For example `model.m4=120 MeV`.")
         result[key] = parse_yaml(value, f"override {key}") if len(value) < MAX_BYTES else value
     return result

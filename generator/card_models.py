@@ -5,13 +5,14 @@ A new model or kind of source is a `ModelSection` or `SourceSection` of its own,
 """
 
 import math
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import CardErrors, shown
-from darkhorn.generator.card_fields import Energy, Flag, Section, listed, number, text_like, whole, word
 from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
+from darkhorn.generator.card_sections import Section
+from darkhorn.generator.card_values import Energy, Flag, listed, number, text_like, whole, word
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
 
@@ -129,6 +130,11 @@ class HistogramSource(SourceSection):
         return self
 
 
+def _no_default(schema: dict[str, Any]) -> None:
+    """The internal 0.0 of a coupling that is not given is no default that a card may have."""
+    schema.pop("default", None)
+
+
 class DarkNeutrino(ModelSection):
     """Heavy neutral lepton N4 made in upscattering by a dark photon Z'; N4 -> nu Z', Z' -> e+e-."""
 
@@ -154,9 +160,9 @@ class DarkNeutrino(ModelSection):
     epsilon: Coupling = Field(
         description="kinetic mixing of Z': it couples to charge with e epsilon", examples=[8.0e-4]
     )
-    gD: DarkCoupling = Field(0.0, description="dark gauge coupling", examples=[2.0])
+    gD: DarkCoupling = Field(0.0, description="dark gauge coupling", examples=[2.0], json_schema_extra=_no_default)
     alphaD: Annotated[float, number(low=0.0, high=4 * math.pi, above=True)] = Field(
-        0.0, exclude=True, description="gD^2 / (4 pi), instead of gD"
+        0.0, exclude=True, description="gD^2 / (4 pi), instead of gD", json_schema_extra=_no_default
     )
 
     @model_validator(mode="after")

@@ -2,20 +2,19 @@
 
 import itertools
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import CardErrors
-from darkhorn.generator.card_fields import (
+from darkhorn.generator.card_sections import OneOf, Section
+from darkhorn.generator.card_values import (
     Density,
     Length,
     Name,
-    OneOf,
     Point,
     PositiveLength,
     PositiveTime,
-    Section,
     Spread,
     listed,
     number,
@@ -59,7 +58,6 @@ class DecayLine(Section):
 class Beam(Section):
     """What is filled in for a source that names its beam."""
 
-    modes: tuple[str, ...]
     decay_line: DecayLine
     spill: Spill
 
@@ -67,7 +65,6 @@ class Beam(Section):
 # BNB: 50 m decay region (arXiv:0806.1449); 81 filled buckets, their spacing and width as in SBN-doc-34793.
 BEAMS: dict[str, Beam] = {
     "bnb": Beam(
-        modes=("neutrino", "antineutrino"),
         decay_line=DecayLine.model_validate({"start": "0 m", "end": "50 m"}),
         spill=Spill.model_validate({"buckets": 81, "spacing": "18.936 ns", "sigma": "1.308 ns"}),
     )
@@ -163,9 +160,9 @@ class Frame(Section):
 class Detector(Section):
     """A shipped detector (its name is enough), a shipped one with changes (`base`), or one of your own."""
 
-    name: Name = Field(description="name of the detector")
+    name: Name = Field("", description="name of the detector; that of `base` if left out")
     base: Name | None = Field(None, description="shipped detector to start from", examples=["microboone"])
-    volumes: dict[Name, Annotated[Volume, OneOf(SHAPES, "shape")]] = Field(
+    volumes: dict[Name, Annotated[Volume, OneOf(SHAPES, "shape", default="unchanged")]] = Field(
         {}, description="volumes by name; those of `base` stay unless they are given again"
     )
     materials: dict[Name, Material] = Field({}, description="materials of your own by name")
@@ -173,18 +170,12 @@ class Detector(Section):
     baseline: PositiveLength | None = Field(
         None, description="distance from the beginning of the beam, to which the flux is scaled", examples=["470 m"]
     )
-    needed_alone: ClassVar[tuple[str, ...]] = ("volumes", "frame", "baseline")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_from_base(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("base"), str) and "name" not in data:
-            return {**data, "name": data["base"]}
-        return data
+    needed_alone: ClassVar[tuple[str, ...]] = ("name", "volumes", "frame", "baseline")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         problems = []
+        self.fill(name=self.name or self.base or "")
         if self.base is None:
             for key in self.needed_alone:
                 if not getattr(self, key):

@@ -8,9 +8,10 @@ from darkhorn.generator.card_models import MODELS, SOURCES
 
 _INTRODUCTION = """# Run card
 
-A run card is a YAML 1.2 file. Numbers with a dimension are text with a unit (`106 MeV`, `470 m`, `6.87e20 POT`); unknown keys
-are refused. `darkhorn cards show microboone` prints a card with every line explained; `darkhorn cards schema` prints the JSON
-schema, with which an editor completes and checks cards. A default of `null` means none."""
+A run card is a YAML 1.2 file. Numbers with a dimension are text with a unit (`106 MeV`, `470 m`, `6.87e20 POT`);
+unknown keys are refused. `darkhorn cards show microboone` prints a card with every line explained; `darkhorn cards
+schema` prints the JSON schema, with which an editor completes and checks cards. A default of `null` means
+none; of several keys marked `one of`, exactly one is given."""
 
 
 def card_schema() -> dict[str, Any]:
@@ -21,6 +22,10 @@ def card_schema() -> dict[str, Any]:
     schema = RunCard.model_json_schema(by_alias=True, mode="validation")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "darkhorn run card"
+    schema["description"] = "The keys at the top of a card. Each section has its own table below."
+    definitions = schema["$defs"]
+    for node in (schema["properties"], dict(definitions)):
+        _name_sections(node, definitions)
     for definition in [schema, *schema["$defs"].values()]:
         for field in definition["properties"].values():
             field.pop("title", None)
@@ -29,8 +34,26 @@ def card_schema() -> dict[str, Any]:
     return schema
 
 
+def _name_sections(node: Any, definitions: dict[str, Any]) -> None:
+    """Move the sections written out inside `oneOf` to the definitions, where every other section is."""
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _name_sections(child, definitions)
+    if isinstance(node, dict):
+        options = [option for option in node.get("oneOf", ()) if "properties" in option]
+        for option in options:
+            definitions[option["title"]] = option
+        if options:
+            node["oneOf"] = [{"$ref": f"#/$defs/{option['title']}"} for option in options]
+
+
 def _require_alternatives(definition: dict[str, Any], groups: tuple[tuple[str, ...], ...]) -> None:
-    rules = [{"not": {"required": list(group)}} for group in groups]
+    """Say in the schema that only one of a group may be given; a group without defaults must have one of them."""
+    rules: list[dict[str, Any]] = []
+    for group in groups:
+        if any("default" not in definition["properties"][key] for key in group):
+            rules.append({"oneOf": [{"required": [key]} for key in group]})
+        else:
+            rules.append({"not": {"required": list(group)}})
     if rules:
         definition["allOf"] = rules
 
@@ -68,13 +91,15 @@ def _table(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> 
     required = section.get("required", ())
     for key, field in section["properties"].items():
         example = f" Example: `{_plain(field['examples'][0])}`." if field.get("examples") else ""
-        default = "required" if key in required else f"`{_default(field.get('default'), definitions)}`"
+        default = (
+            "required" if key in required else f"`{_default(field['default'])}`" if "default" in field else "one of"
+        )
         rows.append(f"| `{key}` | {_kind(field, definitions)} | {default} | {_cell(field['description'])}.{example} |")
     description = " ".join(section.get("description", "").split())
     return f"## {title}\n\n{description}\n\n" + "\n".join(rows)
 
 
-def _default(value: Any, definitions: dict[str, Any]) -> str:
+def _default(value: Any) -> str:
     return "see below" if isinstance(value, dict) and value else _plain(value)
 
 
@@ -83,7 +108,7 @@ def _plain(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that does not end a cell of a table: |U| is written with the other bar."""
+    """Text in which a bar, as in |U|, does not end the cell of a table."""
     return text.replace("|", "\\|")
 
 

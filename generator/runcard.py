@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from darkhorn.generator.card_document import SCHEMA_VERSION, RunCard, check_schema_version
 from darkhorn.generator.card_errors import CardErrors, problems_of, shown
-from darkhorn.generator.card_fields import Section
 from darkhorn.generator.card_io import (
     HDF5_SIGNATURE,
     MAX_BYTES,
@@ -39,6 +38,7 @@ from darkhorn.generator.card_models import (
     register_source,
 )
 from darkhorn.generator.card_places import Detector, detector_by_name
+from darkhorn.generator.card_sections import Section
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 CARDS_FOLDER = Path(__file__).parent / "cards"
@@ -57,7 +57,7 @@ def load_card(card: str | Path | Mapping[str, Any] | RunCard, overrides: Overrid
     if isinstance(card, RunCard):
         return _checked(card.resolved(), card.text, card.name, card.folder, overrides)
     if isinstance(card, Mapping):
-        return _checked(card, json.dumps(card, indent=2, default=str), "card", None, overrides)
+        return _checked(card, _as_text(card), "card", None, overrides)
     if str(card) == "-":
         text = decode(_standard_input(), "standard input")
         return parse_card(text, "standard input", overrides)
@@ -79,6 +79,13 @@ def load_card(card: str | Path | Mapping[str, Any] | RunCard, overrides: Overrid
 def parse_card(text: str, name: str = "card", overrides: Overrides | str = (), folder: Path | None = None) -> RunCard:
     """The checked card of a YAML text. `folder` is where its relative paths start. Raises as `load_card`."""
     return _checked(parse_yaml(text, name), text, name, folder, overrides)
+
+
+def _as_text(card: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(card, indent=2, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, or a mapping inside itself: refused below
+        return shown(card)
 
 
 def _standard_input() -> bytes:

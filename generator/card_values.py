@@ -1,4 +1,4 @@
-"""Building bricks of the run card's schema: sections that refuse unknown keys, and the types of their values.
+"""Types of the values of a run card: quantities, numbers, words, names, lists.
 
 Every type turns what YAML gave into the value darkhorn computes with (GeV, cm, ns, g/cm3, POT), writes it back for the
 resolved card, and describes itself in the JSON schema.
@@ -7,83 +7,17 @@ resolved card, and describes itself in the JSON schema.
 import math
 import numbers
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Self, get_args
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from darkhorn.generator.card_errors import CardErrors, problems_of, shown
+from darkhorn.generator.card_errors import shown
 from darkhorn.kernels.errors import InputError, did_you_mean
 from darkhorn.kernels.units import accepted_units, format_quantity, internal_unit, parse_quantity
 
 _LONGEST_QUANTITY = 100  # longer text is no quantity; also keeps the pattern of a number fast on junk
-
-
-class Section(BaseModel):
-    """A mapping of the card: frozen, strict, unknown keys refused with the nearest known one.
-
-    `alternatives` lists groups of keys of which only one may be given; an override by one of them replaces the others.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
-
-    @classmethod
-    def known_keys(cls) -> tuple[str, ...]:
-        """The keys that this section may have, as written in a card."""
-        return tuple(field.alias or name for name, field in cls.model_fields.items())
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _known_keys_only(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
-        if isinstance(data, cls):
-            return data
-        allowed = f"a section with the keys {', '.join(cls.known_keys())}"
-        if not isinstance(data, Mapping):
-            raise InputError("", shown(data), allowed, "Write `key: value` lines, indented, below it.")
-        problems: list[InputError] = []
-        for key in data:
-            if key not in cls.known_keys():
-                do = did_you_mean(str(key)[:60], cls.known_keys()) or "Remove it. "
-                problems.append(InputError(_key_text(key), "an unknown key", ", ".join(cls.known_keys()), do.strip()))
-        for group in cls.alternatives:
-            given = [key for key in group if data.get(key) is not None]
-            if len(given) > 1:
-                both = " and ".join(given)
-                problems.append(InputError(given[1], both, " or ".join(group), f"Remove all but one of {both}."))
-        try:
-            made = handler({key: value for key, value in data.items() if key in cls.known_keys()})
-        except ValidationError as error:
-            problems += [cls._described(problem) for problem in problems_of(error)]
-        if problems:
-            raise CardErrors(problems)
-        return made
-
-    @classmethod
-    def _described(cls, problem: InputError) -> InputError:
-        """A missing key's problem, with what the key means and an example of its value."""
-        field = {f.alias or name: f for name, f in cls.model_fields.items()}.get(problem.where)
-        if field is None or problem.found != "nothing" or not field.is_required():
-            return problem
-        example = f"Add `{problem.where}: {field.examples[0]}`." if field.examples else f"Add `{problem.where}`."
-        return InputError(problem.where, problem.found, f"a value: {field.description}", example)
-
-    def fill(self, **values: object) -> None:
-        """Set fields that follow from others, while the section is being checked (it is frozen for everybody else)."""
-        self.__dict__.update(values)
-
-
-def _key_text(key: object) -> str:
-    return key if isinstance(key, str) and re.fullmatch(r"[\w.+-]{1,60}", key) else shown(key)
 
 
 class Value:
@@ -107,62 +41,6 @@ class Value:
         return dict(self.schema)
 
 
-class OneOf:
-    """Field type: a section whose class is chosen by one of its keys, from a table that others can extend."""
-
-    def __init__(self, table: Mapping[str, type[Section]], key: str) -> None:
-        self.table, self.key = table, key
-
-    def check(self, data: Any) -> Section:
-        """The section of the right class. Raises InputError or ValidationError."""
-        if isinstance(data, Section):
-            return data
-        names = ", ".join(self.table)
-        if not isinstance(data, Mapping):
-            raise InputError("", shown(data), f"a section with the key `{self.key}`", f"Set `{self.key}` to {names}.")
-        if self.key not in data:
-            near = did_you_mean(self.key, [key for key in data if isinstance(key, str)])
-            do = f"Add `{self.key}: {next(iter(self.table))}`." if not near else f"{near}".strip()
-            raise InputError(self.key, "nothing", names, do)
-        name = data[self.key]
-        if not isinstance(name, str) or name not in self.table:
-            do = did_you_mean(str(name)[:60], list(self.table)) if isinstance(name, str) else ""
-            raise InputError(self.key, shown(name), names, do.strip() or f"Choose one of {names}.")
-        return self.table[name].model_validate(data)
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        dump = core_schema.plain_serializer_function_ser_schema(to_plain)
-        return core_schema.no_info_plain_validator_function(self.check, serialization=dump)
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"oneOf": [handler(section.__pydantic_core_schema__) for section in self.table.values()]}
-
-
-class Shorthand:
-    """Field type: a section that may be given as a text, which `expand` turns into the section's mapping."""
-
-    def __init__(self, expand: Callable[[str], dict[str, object]], example: str) -> None:
-        self.expand, self.example = expand, example
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        def full(data: Any) -> Any:
-            return self.expand(data) if isinstance(data, str) else data
-
-        return core_schema.no_info_before_validator_function(full, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "examples": [self.example]}, handler(schema)]}
-
-
-def to_plain(section: Section) -> dict[str, Any]:
-    """The section as it stands in a resolved card: JSON types only, quantities as text with their unit."""
-    return section.model_dump(mode="json", by_alias=True)
-
-
 def _range_text(low: float, high: float, above: bool) -> str:
     parts = []
     if low > -math.inf:
@@ -177,7 +55,8 @@ def quantity(dimension: str, *, positive: bool = False, least: float = -math.inf
     units = ", ".join(accepted_units(dimension))
 
     def check(value: object) -> float:
-        if isinstance(value, str) and len(value) > _LONGEST_QUANTITY:
+        size = len(value) if isinstance(value, str) else value.bit_length() if isinstance(value, int) else 0
+        if size > _LONGEST_QUANTITY:
             raise InputError("", shown(value), f"a number with a unit of {dimension} ({units})", "Shorten it.")
         if isinstance(value, bool) or not isinstance(value, str | numbers.Real):
             example = f"For example `1.5 {internal_unit(dimension)}`."
@@ -288,7 +167,8 @@ def listed(*, length: int | None = None, unique: bool = False, example: str = "[
         if len(value) != length if length else not value:
             raise InputError("", f"{len(value)} entries", allowed, f"Write it like {example}.")
         if unique:
-            twice = [entry for i, entry in enumerate(value) if entry in value[:i]]
+            words = [entry for entry in value if isinstance(entry, str)]  # anything else is refused as an entry
+            twice = [entry for i, entry in enumerate(words) if entry in words[:i]]
             if twice:
                 raise InputError("", f"{shown(twice[0])} twice", "each entry once", "Remove the second one.")
         return tuple(value)
