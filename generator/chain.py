@@ -48,7 +48,9 @@ class Chain:
         object.__setattr__(self, "adapted", tuple(i for i, dim in enumerate(dims) if dim in adapt))
 
     def __call__(self, params: Params, u: Sequence[jax.Array]) -> State:
-        """Columns of the events u, D rows of shape (n,): what the stages made, `w_<stage>` for each factor and `weight`, their product."""
+        """Columns of the events u, D rows of shape (n,): what the stages made, `w_<stage>` for each factor and
+        `weight`, their product.
+        """
         state: State = {}
         weight = jnp.ones_like(u[0])
         row = 0

@@ -93,5 +93,7 @@ def process_of(card: Any) -> Process:
     name = card.model.name
     if name not in _PROCESSES:
         known = sorted(_PROCESSES)
-        raise InputError("model.name", name, ", ".join(known), did_you_mean(name, known) + "`darkhorn cards` shows examples.")
+        raise InputError(
+            "model.name", name, ", ".join(known), did_you_mean(name, known) + "`darkhorn cards` shows examples."
+        )
     return _PROCESSES[name]

@@ -18,14 +18,21 @@ PILOT_MEASURES = 6  # rounds that measure rate, variance and maximum with the ma
 PILOT_EVENTS = 1 << 14  # of the first round; see `pilot`
 
 
+def enable_x64() -> None:
+    """Make JAX compute in double precision, which darkhorn needs. Call it before any other use of jax in the
+    process.
+    """
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+
+
 def require_x64() -> None:
     """Raise InputError unless JAX computes in double precision: long-lived particles have 1 - beta of 1e-10."""
-    if not jax.config.jax_enable_x64:
+    if not jax.config.read("jax_enable_x64"):  # type: ignore[no-untyped-call]
         raise InputError(
             "precision of jax",
             "single (float32)",
             "double (float64)",
-            "Call `darkhorn.enable_x64()` before any other use of jax, or set JAX_ENABLE_X64=1. The command line does it for you.",
+            "Call `darkhorn.enable_x64()` before any other use of jax, or set JAX_ENABLE_X64=1.",
         )
 
 
@@ -51,8 +58,18 @@ def events(
     state = chain(params, rows)
     sampling = jacobian * scale
     state = {**state, "w_sampling": sampling, "weight": state["weight"] * sampling}
-    total = sum((state[name] for name in columns if jnp.issubdtype(state[name].dtype, jnp.floating)), jnp.zeros_like(sampling))
+    total = sum(
+        (state[name] for name in columns if jnp.issubdtype(state[name].dtype, jnp.floating)), jnp.zeros_like(sampling)
+    )
     return {name: state[name] for name in columns}, jnp.isfinite(total)
+
+
+def weights_of(chain: Chain, params: Any, grid: jax.Array, u: jax.Array) -> jax.Array:
+    """Weights of the events with uniforms u (D, n), Jacobian of the map included: their mean is the expected number
+    of events. Pure.
+    """
+    rows, _, jacobian = _rows(chain, grid, u)
+    return chain(params, rows)["weight"] * jacobian
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -70,8 +87,9 @@ def batch(
 ) -> tuple[State, jax.Array, jax.Array]:
     """Weighted events with the 64-bit indices (low, high), each (n,) uint32: (columns, keep, finite).
 
-    `wanted` (n,) masks the padding of a batch, keep (n,) what has a weight. With `compact`, for channels whose events can miss, the kept
-    are moved to the front on the device and a column `position` says where they were, so that only they need to leave it.
+    `wanted` (n,) masks the padding of a batch, keep (n,) what has a weight. With `compact`, for channels whose events
+    can miss, the kept are moved to the front on the device and a column `position` says where they were, so that only
+    they need to leave it.
     """
     state, finite = events(chain, columns, params, grid, uniforms(key, low, high, len(chain.dims)), scale)
     keep = wanted
@@ -96,8 +114,9 @@ def batch_unweighted(
 ) -> tuple[State, jax.Array, jax.Array]:
     """Accept-reject on the device: (columns of the accepted, at the front, with their `position`; accepted; finite).
 
-    An event is accepted with probability weight / maximum. It then has the weight `unit`; above the maximum it is always accepted and
-    has unit * weight / maximum. `w_sampling` takes the change up. The choice uses one uniform number beyond those of the chain.
+    An event is accepted with probability weight / maximum. It then has the weight `unit`; above the maximum it is
+    always accepted and has unit * weight / maximum. `w_sampling` takes the change up. The choice uses one uniform
+    number beyond those of the chain.
     """
     dims = len(chain.dims)
     u = uniforms(key, low, high, dims + 1)
@@ -119,8 +138,8 @@ def _compacted(state: State, keep: jax.Array) -> State:
 def pilot(chain: Chain, params: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
     """Train the map of a channel and measure it: {grid, mean, square, maximum, overweight}.
 
-    PILOT_ROUNDS rounds of n events refine the map; PILOT_MEASURES rounds at the final map give the mean weight, the mean of its square and
-    the largest weight. One loop, so that the chain is compiled once.
+    PILOT_ROUNDS rounds of n events refine the map; PILOT_MEASURES rounds at the final map give the mean weight, the
+    mean of its square and the largest weight. One loop, so that the chain is compiled once.
     """
     start = flat_map(len(chain.adapted), MAP_BINS)
     offset = jnp.arange(n, dtype=jnp.uint32)
@@ -145,4 +164,9 @@ def pilot(chain: Chain, params: Any, key: jax.Array, n: int) -> dict[str, jax.Ar
 
 def as_float64(tree: Any) -> Any:
     """The pytree with every leaf a device array; floating leaves in double precision."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if np.issubdtype(np.asarray(leaf).dtype, np.integer) else jnp.asarray(leaf, jnp.float64), tree)
+    return jax.tree.map(
+        lambda leaf: (
+            jnp.asarray(leaf) if np.issubdtype(np.asarray(leaf).dtype, np.integer) else jnp.asarray(leaf, jnp.float64)
+        ),
+        tree,
+    )

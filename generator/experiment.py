@@ -139,4 +139,3 @@ def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.f
 
 # gamma of the pion that sends a neutrino of 1 GeV forward: E_nu = (1 - m_mu^2/m_pi^2) E_pi
 PARENT_GAMMA_PER_GEV = 1 / (1 - (MASS_MUON / MASS_PION) ** 2) / MASS_PION
-

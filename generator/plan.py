@@ -1,6 +1,8 @@
-"""The pilot record: importance map, share of the events and largest weight of every channel. Small, JSON, stored in every file.
+"""The pilot record: importance map, share of the events and largest weight of every channel. Small, JSON, stored in
+every file.
 
-Shards of one run must share it. Each recomputes it from the seed; machines whose arithmetic differs (CPU and GPU) are handed one with `--plan`.
+Shards of one run must share it. Each recomputes it from the seed; machines whose arithmetic differs (CPU and GPU) are
+handed one with `--plan`.
 """
 
 import hashlib
@@ -19,13 +21,16 @@ from darkhorn.generator.device import PILOT_EVENTS, PILOT_MEASURES, pilot
 from darkhorn.generator.streams import channel_key
 from darkhorn.kernels.errors import InputError
 
-# The largest weight of the pilot is a sample maximum: the margin makes weights above it rare, and unweighting reports them.
+# The largest weight of the pilot is a sample maximum: the margin makes weights above it rare, and unweighting reports
+# them.
 MAXIMUM_MARGIN = 1.1
 
 
 @dataclass(frozen=True)
 class ChannelPlan:
-    """What the pilot found for a channel: map (d, bins + 1), rate and error (events in the exposure), variance, largest weight."""
+    """What the pilot found for a channel: map (d, bins + 1), rate and error (events in the exposure), variance,
+    largest weight.
+    """
 
     name: str
     grid: NDArray[np.float64]
@@ -51,7 +56,8 @@ class Plan:
     def shares(self, n: int, at_least_one: bool = True) -> list[int]:
         """Events of each channel, adding up to n: shares of the rate by largest remainder.
 
-        `at_least_one`: every channel with a rate gets an event, as far as n allows; without it the sum of weights would lack the channel.
+        `at_least_one`: every channel with a rate gets an event, as far as n allows; without it the sum of weights
+        would lack the channel.
         """
         rates = np.array([channel.rate for channel in self.channels])
         exact = rates / rates.sum() * n
@@ -79,13 +85,19 @@ class Plan:
         """Inverse of `to_json`. InputError for anything else, or where the hash does not fit the content."""
         try:
             channels = tuple(
-                ChannelPlan(**{**channel, "grid": np.array(channel["grid"], np.float64)}) for channel in data["channels"]
+                ChannelPlan(**{**channel, "grid": np.array(channel["grid"], np.float64)})
+                for channel in data["channels"]
             )
             plan = cls(str(data["card_hash"]), int(data["seed"]), channels)
             if plan.to_json()["hash"] != data["hash"]:
                 raise ValueError("hash")
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(where, "no plan, or one that was changed", "a plan as written by `--plan`", "Delete it and let it be made again.") from error
+            raise InputError(
+                where,
+                "no plan, or one that was changed",
+                "a plan as written by `--plan`",
+                "Delete it and let it be made again.",
+            ) from error
         return plan
 
     def check(self, card_hash: str, seed: int, names: Sequence[str], where: str) -> None:
@@ -96,17 +108,28 @@ class Plan:
             ("channels", [channel.name for channel in self.channels], list(names)),
         ):
             if found != wanted:
-                raise InputError(where, f"a plan for another {what}", f"a plan for this {what}", "Delete it and let it be made again.")
+                raise InputError(
+                    where,
+                    f"a plan for another {what}",
+                    f"a plan for this {what}",
+                    "Delete it and let it be made again.",
+                )
 
 
 def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
-    """Run the pilot of every channel. Raises InputError if no channel has a rate, FloatingPointError on a weight that is not finite."""
+    """Run the pilot of every channel. Raises InputError if no channel has a rate, FloatingPointError on a weight that
+    is not finite.
+    """
     found = []
     for channel in channels:
         key = channel_key(seed, channel.name, "pilot")
-        result = {k: np.asarray(v) for k, v in pilot(channel.chain, channel.params, jnp.asarray(key), PILOT_EVENTS).items()}
+        result = {
+            k: np.asarray(v) for k, v in pilot(channel.chain, channel.params, jnp.asarray(key), PILOT_EVENTS).items()
+        }
         if not all(np.isfinite(value).all() for value in result.values()):
-            raise FloatingPointError(f"the pilot of channel {channel.name} met a weight that is not finite (seed {seed})")
+            raise FloatingPointError(
+                f"the pilot of channel {channel.name} met a weight that is not finite (seed {seed})"
+            )
         mean, square = float(result["mean"]), float(result["square"])
         variance = max(square - mean * mean, 0.0)
         error = (variance / (PILOT_MEASURES * PILOT_EVENTS)) ** 0.5
@@ -116,7 +139,10 @@ def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
     plan = Plan(card_hash, seed, tuple(found))
     if not plan.rate > 0:
         raise InputError(
-            "model", "an expected rate of zero in every channel", "a rate above zero", "Check masses, couplings, regions and flux range."
+            "model",
+            "an expected rate of zero in every channel",
+            "a rate above zero",
+            "Check masses, couplings, regions and flux range.",
         )
     return plan
 
@@ -126,5 +152,7 @@ def read_plan(path: Path) -> Plan:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(str(path), f"a file that cannot be read ({error})", "a plan in JSON", "Check the path.") from error
+        raise InputError(
+            str(path), f"a file that cannot be read ({error})", "a plan in JSON", "Check the path."
+        ) from error
     return Plan.from_json(data, str(path))

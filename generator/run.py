@@ -1,4 +1,6 @@
-"""The block loop: tasks, batches on the device, compaction, statistics. Memory does not grow with the number of events."""
+"""The block loop: tasks, batches on the device, compaction, statistics. Memory does not grow with the number of
+events.
+"""
 
 import os
 from collections import deque
@@ -26,7 +28,9 @@ MAX_ATTEMPTS = 10_000  # of one unweighted event: an efficiency below 1e-3 fails
 
 @dataclass(frozen=True)
 class Share:
-    """The events [first, stop) of channel number `index` that this shard makes; `rows` where they start in their topology's columns."""
+    """The events [first, stop) of channel number `index` that this shard makes; `rows` where they start in their
+    topology's columns.
+    """
 
     index: int
     first: int
@@ -75,7 +79,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Block:
-    """The events of one task: columns by name, already with ids and constants; `row` is where they belong in the topology."""
+    """The events of one task: columns by name, already with ids and constants; `row` is where they belong in the
+    topology.
+    """
 
     task: Task
     channel: Channel
@@ -135,7 +141,13 @@ class Runner:
     """Makes the blocks of a layout. Holds the parameters on the device; safe to iterate once at a time."""
 
     def __init__(
-        self, channels: Sequence[Channel], plan: Plan, seed: int, layout: Layout, unweighted: bool, batch_size: int | None = None
+        self,
+        channels: Sequence[Channel],
+        plan: Plan,
+        seed: int,
+        layout: Layout,
+        unweighted: bool,
+        batch_size: int | None = None,
     ) -> None:
         self.channels, self.plan, self.seed = tuple(channels), plan, seed
         self.layout, self.unweighted = layout, unweighted
@@ -147,7 +159,7 @@ class Runner:
         self._sharding: Any = None
         if len(self.devices) > 1:
             mesh = jax.sharding.Mesh(np.array(self.devices), ("events",))
-            self._sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("events"))
+            self._sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("events"))  # type: ignore[no-untyped-call]
 
     @property
     def unit(self) -> float:
@@ -155,7 +167,8 @@ class Runner:
         return self.plan.rate / self.layout.total
 
     def blocks(self, skip: int = 0) -> Iterator[Block]:
-        """The blocks in order, those of the first `skip` tasks left out. A few are computed ahead, on as many threads as there are cores.
+        """The blocks in order, those of the first `skip` tasks left out. A few are computed ahead, on as many threads
+        as there are cores.
 
         Raises FloatingPointError, naming the event that replays it, when a number of an event is not finite.
         """
@@ -168,7 +181,7 @@ class Runner:
         with ThreadPoolExecutor(workers, thread_name_prefix="darkhorn-batch") as pool:
             try:
                 for task in tasks:
-                    ahead.append(pool.submit(self._make, task))
+                    ahead.append(pool.submit(self.make, task))
                     if len(ahead) > workers + 1:
                         yield ahead.popleft().result()
                 while ahead:
@@ -182,7 +195,8 @@ class Runner:
             self._params[index] = (as_float64(self.channels[index].params), jnp.asarray(self.plan.channels[index].grid))
         return self._params[index]
 
-    def _make(self, task: Task) -> Block:
+    def make(self, task: Task) -> Block:
+        """The block of one task."""
         return self._unweighted(task) if self.unweighted else self._weighted(task)
 
     def _indices(self, index: NDArray[np.uint64]) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -246,7 +260,9 @@ class Runner:
             "Make weighted events (leave --unweighted out), or restrict the card to channels with even weights.",
         )
 
-    def _block(self, task: Task, channel: Channel, index: NDArray[np.uint64], columns: dict[str, Column], attempted: int) -> Block:
+    def _block(
+        self, task: Task, channel: Channel, index: NDArray[np.uint64], columns: dict[str, Column], attempted: int
+    ) -> Block:
         n = len(index)
         identity: dict[str, Column] = {
             "event_id": index + np.uint64(task.share.event_id),

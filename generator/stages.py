@@ -1,4 +1,5 @@
-"""Stages that any source, detector and long-lived particle share. Each is a pure function; the numbers come from `params`.
+"""Stages that any source, detector and long-lived particle share. Each is a pure function; the numbers come from
+`params`.
 
 Units: GeV, cm, ns. Positions and directions are in the detector frame. Groups of `params` are named in each docstring.
 """
@@ -20,12 +21,16 @@ FLUX_CELLS = 4096
 MAP_CELLS = 1024
 
 
-# ------------------------------------------------------------------------------------------------------------ neutrino energy
-def flux_tables(edges: NDArray[np.float64], content: NDArray[np.float64], lowest: float) -> dict[str, NDArray[np.float64]]:
+# ------------------------------------------------------------------------------------------------------------
+# neutrino energy
+def flux_tables(
+    edges: NDArray[np.float64], content: NDArray[np.float64], lowest: float
+) -> dict[str, NDArray[np.float64]]:
     """Tables of the stage `flux` for a histogram, for energies above `lowest` (GeV): host side.
 
-    flux   (FLUX_CELLS,) per GeV, constant in each cell of a uniform grid from `low` in steps of `step`; integrals are conserved
-    energy (MAP_CELLS + 1,) quantiles of the flux on a uniform grid of u: a proposal, so that its accuracy costs variance only
+    flux   (FLUX_CELLS,) per GeV, constant in each cell of a uniform grid from `low` in steps of `step`; integrals are
+    conserved energy (MAP_CELLS + 1,) quantiles of the flux on a uniform grid of u: a proposal, so that its accuracy
+    costs variance only
     """
     top = float(edges[-1])
     grid = np.linspace(lowest, top, FLUX_CELLS + 1)
@@ -55,7 +60,8 @@ def _flux(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
 FLUX = Stage("flux", ("energy",), _flux, adapt=("energy",))
 
 
-# ------------------------------------------------------------------------------------------------------------ scattering place
+# ------------------------------------------------------------------------------------------------------------
+# scattering place
 def _targets(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """Scattering point uniform in the region; the factor is the number of scatterers in it, in units of 1e38.
 
@@ -69,15 +75,18 @@ def _targets(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Stat
 TARGETS = Stage("targets", ("x", "y", "z"), _targets, adapt=("z",))
 
 
-# ------------------------------------------------------------------------------------------------------------ line of sight
+# ------------------------------------------------------------------------------------------------------------ line of
+# sight
 def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """Birth point of the neutrino and its direction; the factor is (distance of the reference point / distance)^2.
 
-    The flux is that at the reference point of the detector; a neutrino born at z has spread over the square of the distance by then.
-    Birth points: z from a sum of exponentials, one per parent, cut at the ends of the decay region; (x, y) uniform in a disc.
+    The flux is that at the reference point of the detector; a neutrino born at z has spread over the square of the
+    distance by then. Birth points: z from a sum of exponentials, one per parent, cut at the ends of the decay region;
+    (x, y) uniform in a disc.
 
-    params["beam"]: `share` and `length_cm` (4, n) on a uniform energy grid of `energy_step`, `start_cm`, `end_cm`, `radius_cm`, `origin`
-    (3,) of the beam frame and its axes `axes` (3, 3) (rows) in the detector frame, `reference` (3,).
+    params["beam"]: `share` and `length_cm` (4, n) on a uniform energy grid of `energy_step`, `start_cm`, `end_cm`,
+    `radius_cm`, `origin` (3,) of the beam frame and its axes `axes` (3, 3) (rows) in the detector frame, `reference`
+    (3,).
     """
     beam = params["beam"]
     energy = state["energy"]
@@ -102,7 +111,8 @@ def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tupl
 
     def component(i: int) -> jax.Array:
         axes = beam["axes"]
-        return beam["origin"][i] + across_x * axes[0, i] + across_y * axes[1, i] + along * axes[2, i]
+        place: jax.Array = beam["origin"][i] + across_x * axes[0, i] + across_y * axes[1, i] + along * axes[2, i]
+        return place
 
     birth = Vector(component(0), component(1), component(2))
     flown = Vector(state["scatter_x"], state["scatter_y"], state["scatter_z"]).minus(birth)
@@ -116,9 +126,12 @@ def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tupl
 LINE_OF_SIGHT = Stage("line_of_sight", ("along", "radius", "azimuth"), _line_of_sight)
 
 
-# ------------------------------------------------------------------------------------------------------------ flight and decay
+# ------------------------------------------------------------------------------------------------------------ flight
+# and decay
 def _ray(params: Params, state: State, volume: str) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """(momentum, decay length, near, far) of the long-lived particle's ray through a volume; near = far where it misses."""
+    """(momentum, decay length, near, far) of the long-lived particle's ray through a volume; near = far where it
+    misses.
+    """
     px, py, pz = state["n4_px"], state["n4_py"], state["n4_pz"]
     momentum = jnp.sqrt(px * px + py * py + pz * pz)
     near, far = params[volume].ray_interval(
@@ -169,8 +182,8 @@ DECAY_FREE = Stage("decay", ("flight",), _decay_free)
 def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """Times of scattering and decay: proton on target in one of the filled buckets, then parent, neutrino and N fly.
 
-    One uniform number chooses the bucket and, rescaled, the place in its Gaussian. The parent flies at the speed of a charged pion that
-    sends a neutrino of this energy forward. The factor is 1.
+    One uniform number chooses the bucket and, rescaled, the place in its Gaussian. The parent flies at the speed of a
+    charged pion that sends a neutrino of this energy forward. The factor is 1.
 
     params["spill"]: `buckets`, `spacing_ns`, `sigma_ns`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
     """

@@ -1,8 +1,9 @@
 """Random numbers as a function of (seed, channel, dimension, event index, attempt) and of nothing else.
 
-Threefry-2x32-20 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) is used as a counter-based generator: the key
-comes from the seed, the channel's name and the dimension, the counter is the 64-bit event index. So an event can be made again
-alone, shards need no coordination, and a new channel or a new dimension at the end of a chain leaves all others as they were.
+Threefry-2x32-20 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) is used as a counter-based
+generator: the key comes from the seed, the channel's name and the dimension, the counter is the 64-bit event index.
+So an event can be made again alone, shards need no coordination, and a new channel or a new dimension at the end of a
+chain leaves all others as they were.
 """
 
 import zlib
@@ -18,7 +19,8 @@ _MANTISSA_BITS = 53
 def channel_key(seed: int, channel: str, purpose: str = "events", attempt: int = 0) -> np.ndarray:
     """Key of a channel: shape (2,) uint32, a hash of seed, channel name, purpose ('events', 'pilot') and attempt.
 
-    Domain: 0 <= seed < 2^63, 0 <= attempt < 2^31. Host side, numpy only; different inputs share a key with probability 2^-64.
+    Domain: 0 <= seed < 2^63, 0 <= attempt < 2^31. Host side, numpy only; different inputs share a key with
+    probability 2^-64.
     """
     low, high = seed & 0xFFFFFFFF, seed >> 32
     label = f"{channel}/{purpose}".encode()
@@ -52,16 +54,24 @@ def split_index(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def uniforms(key: jax.Array, low: jax.Array, high: jax.Array, dimensions: int) -> jax.Array:
     """Uniform numbers in [0, 1), shape (dimensions, n) float64: 53 random bits each.
 
-    key (2,) uint32 from `channel_key`; low, high (n,) uint32 words of the event indices. The loop over dimensions is a `lax.map` on purpose:
-    unrolled, XLA recomputes the generator in every consumer of a number (measured: 6.4 against 9.4 million events/s).
+    key (2,) uint32 from `channel_key`; low, high (n,) uint32 words of the event indices. The loop over dimensions is
+    a `lax.map` on purpose: unrolled, XLA recomputes the generator in every consumer of a number (measured: 6.4
+    against 9.4 million events/s).
     """
 
     def row(dimension: jax.Array) -> jax.Array:
         zero = jnp.zeros((), jnp.uint32)
-        k0, k1 = threefry2x32_p.bind(key[0], key[1], dimension, zero)
+        k0, k1 = _block(key[0], key[1], dimension, zero)
         shape = low.shape
-        a, b = threefry2x32_p.bind(jnp.broadcast_to(k0, shape), jnp.broadcast_to(k1, shape), low, high)
+        a, b = _block(jnp.broadcast_to(k0, shape), jnp.broadcast_to(k1, shape), low, high)
         bits = (a.astype(jnp.uint64) << jnp.uint64(32)) | b.astype(jnp.uint64)
         return (bits >> jnp.uint64(64 - _MANTISSA_BITS)).astype(jnp.float64) * 2.0**-_MANTISSA_BITS
 
-    return jax.lax.map(row, jnp.arange(dimensions, dtype=jnp.uint32))
+    rows: jax.Array = jax.lax.map(row, jnp.arange(dimensions, dtype=jnp.uint32))
+    return rows
+
+
+def _block(k0: jax.Array, k1: jax.Array, x0: jax.Array, x1: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One block of Threefry-2x32-20 on the device; all uint32 of equal shape."""
+    a, b = threefry2x32_p.bind(k0, k1, x0, x1)  # type: ignore[no-untyped-call]
+    return a, b

@@ -57,7 +57,10 @@ SHIPPED_DETECTORS: dict[str, dict[str, Any]] = {
         "origin": (-124.325, 0.93, 46336.35),
         "baseline": 46854.75,
         "flux": "microboone",
-        "source": "MicroBooNE geometry file v11; JINST 12 (2017) P02017 (1612.05824); the flux is the mean over the TPC (MCC9), so that its reference point is the centre of the TPC, 468.5 m",
+        "source": (
+            "MicroBooNE geometry file v11; JINST 12 (2017) P02017 (1612.05824); the flux is the mean over the TPC,"
+            " so that its reference point is the centre of the TPC, 468.5 m"
+        ),
     },
     "miniboone": {
         "volumes": {

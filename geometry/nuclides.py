@@ -9,6 +9,7 @@ import importlib.resources
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -262,8 +263,10 @@ def fourier_bessel_of(what: Nuclide, n_max: int | None = None) -> tuple[float, N
 
 
 def with_density(what: Nuclide, kind: str) -> Nuclide:
-    """The nuclide with a model density in place of its table: kind 'helm' or 'symmetrised-fermi'. ValueError otherwise."""
-    models = {"helm": helm, "symmetrised-fermi": symmetrised_fermi}
+    """The nuclide with a model density in place of its table: kind 'helm' or 'symmetrised-fermi'. ValueError
+    otherwise.
+    """
+    models: dict[str, Callable[[int], ChargeDensity]] = {"helm": helm, "symmetrised-fermi": symmetrised_fermi}
     if kind not in models:
         raise ValueError(f"{kind!r} is none of {tuple(models)}")
     return replace(what, charge_density=models[kind](what.A))

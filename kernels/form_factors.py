@@ -1,7 +1,7 @@
 """Form factors of nuclei and nucleons.
 
-One kernel, the Fourier-Bessel series, serves every nuclide: densities without a measured series are expanded in one when the
-channel is built (geometry/nuclides.py), so that nuclides are data and not code.
+One kernel, the Fourier-Bessel series, serves every nuclide: densities without a measured series are expanded in one
+when the channel is built (geometry/nuclides.py), so that nuclides are data and not code.
 """
 
 import math
@@ -26,10 +26,11 @@ def fourier_bessel(q2: jax.Array, radius: jax.Array, coefficients: jax.Array) ->
 
     F(q) = [sum_n a_n (-1)^n j0(qR) / ((n pi)^2 - (qR)^2)] / [sum_n a_n (-1)^n / (n pi)^2],   q = sqrt(Q^2)
 
-    Shapes: q2 (...), radius (), coefficients (n_terms,); result (...). Units: GeV^2, fm, any. Signed: F changes sign at its
-    zeros. The poles at qR = n pi are removable and handled. Accuracy: 1e-11 absolute against a 30-digit sum. Beyond the range of
-    the electron-scattering data (q of about 3/fm) it is an extrapolation. Trailing zero coefficients change nothing.
-    Source: H. de Vries, C.W. de Jager, C. de Vries, At. Data Nucl. Data Tables 36 (1987) 495, section III.
+    Shapes: q2 (...), radius (), coefficients (n_terms,); result (...). Units: GeV^2, fm, any. Signed: F changes sign
+    at its zeros. The poles at qR = n pi are removable and handled. Accuracy: 1e-11 absolute against a 30-digit sum.
+    Beyond the range of the electron-scattering data (q of about 3/fm) it is an extrapolation. Trailing zero
+    coefficients change nothing. Source: H. de Vries, C.W. de Jager, C. de Vries, At. Data Nucl. Data Tables 36 (1987)
+    495, section III.
     """
     n_terms = coefficients.shape[0]
     x = jnp.sqrt(jnp.maximum(q2, 0.0) + 1e-30) * (radius / HBAR_C_FM)
@@ -58,11 +59,12 @@ def nucleon_vector(
 ) -> tuple[jax.Array, jax.Array]:
     """Dirac and Pauli form factors F1, F2 of a nucleon from dipole Sachs form factors.
 
-    G_E = charge G_D, G_M = mu G_D, G_D = (1 + Q^2/0.843^2)^-2;  F1 = (G_E + tau G_M)/(1 + tau), F2 = (G_M - G_E)/(1 + tau),
-    tau = Q^2 / 4 M^2.
+    G_E = charge G_D, G_M = mu G_D, G_D = (1 + Q^2/0.843^2)^-2;  F1 = (G_E + tau G_M)/(1 + tau), F2 = (G_M - G_E)/(1 +
+    tau), tau = Q^2 / 4 M^2.
 
-    Shapes broadcast; GeV^2, GeV, units of e, nuclear magnetons. For the neutron G_E = 0: its small electric form factor is left out.
-    Accuracy of the dipole against data: 2 % below 1 GeV^2. Source: PDG / Llewellyn Smith, Phys. Rept. 3 (1972) 261.
+    Shapes broadcast; GeV^2, GeV, units of e, nuclear magnetons. For the neutron G_E = 0: its small electric form
+    factor is left out. Accuracy of the dipole against data: 2 % below 1 GeV^2. Source: PDG / Llewellyn Smith, Phys.
+    Rept. 3 (1972) 261.
     """
     shape = dipole(q2, DIPOLE_VECTOR_MASS)
     electric, magnetic = charge * shape, magnetic_moment * shape
@@ -81,8 +83,8 @@ def nucleon_axial(q2: jax.Array, isospin: jax.Array) -> jax.Array:
 def neutral_current(own: jax.Array, other: jax.Array) -> jax.Array:
     """Vector neutral-current form factor of a nucleon from the electromagnetic ones of it and of the other nucleon.
 
-    F^nc = (F^own - F^other)/2 - 2 sin^2 theta_W F^own, for proton and neutron alike: conserved vector current, no strange part.
-    Shapes broadcast.
+    F^nc = (F^own - F^other)/2 - 2 sin^2 theta_W F^own, for proton and neutron alike: conserved vector current, no
+    strange part. Shapes broadcast.
     """
     return 0.5 * (own - other) - 2 * SIN2_THETA_W * own
 

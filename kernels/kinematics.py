@@ -1,4 +1,5 @@
-"""Four-vectors, boosts, directions. A four-vector is four arrays (E, px, py, pz) of equal shape, not one array with an axis of
+"""Four-vectors, boosts, directions. A four-vector is four arrays (E, px, py, pz) of equal shape, not one array with
+an axis of
 length four: XLA then keeps every component in registers.
 """
 
@@ -97,7 +98,9 @@ def boost_from_rest(k: FourVector, parent: FourVector, parent_mass: jax.Array) -
 
 
 def boost_to_rest(k: FourVector, parent: FourVector, parent_mass: jax.Array) -> FourVector:
-    """Take `k` from the frame in which `parent` is given to the rest frame of `parent`: inverse of `boost_from_rest`."""
+    """Take `k` from the frame in which `parent` is given to the rest frame of `parent`: inverse of
+    `boost_from_rest`.
+    """
     u = parent.p.scale(1 / parent_mass)
     g = parent.e / parent_mass
     uk = u.dot(k.p)

@@ -10,9 +10,11 @@ import numpy as np
 def gauss_legendre(
     function: Callable[[jax.Array], jax.Array], low: jax.Array, high: jax.Array, nodes: int = 96
 ) -> jax.Array:
-    """Integral of `function` from low to high, shapes (...) broadcast; the function sees an extra last axis of `nodes` points.
+    """Integral of `function` from low to high, shapes (...) broadcast; the function sees an extra last axis of
+    `nodes` points.
 
-    Exact for polynomials of degree 2 nodes - 1. Smooth integrands converge exponentially; callers state the accuracy they reach.
+    Exact for polynomials of degree 2 nodes - 1. Smooth integrands converge exponentially; callers state the accuracy
+    they reach.
     """
     x, weight = np.polynomial.legendre.leggauss(nodes)
     half = 0.5 * (high - low)[..., None]

@@ -31,7 +31,9 @@ def split(u: jax.Array, probability: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def table_lookup(table: jax.Array, position: jax.Array) -> jax.Array:
-    """Linear interpolation in a table on the uniform grid 0, 1, ..., n-1 (position in those units, clipped). Shapes: (n,), (...)."""
+    """Linear interpolation in a table on the uniform grid 0, 1, ..., n-1 (position in those units, clipped). Shapes:
+    (n,), (...).
+    """
     last = table.shape[0] - 2
     cell = jnp.clip(position.astype(jnp.int32), 0, last)
     fraction = jnp.clip(position - cell.astype(position.dtype), 0.0, 1.0)

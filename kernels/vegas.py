@@ -28,10 +28,12 @@ def warp(grid: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def refine(grid: jax.Array, u: jax.Array, weight: jax.Array, damping: float = 0.75) -> jax.Array:
-    """A better grid, from events whose cell in this one is u: equal shares of sum(weight^2) per cell, smoothed and damped.
+    """A better grid, from events whose cell in this one is u: equal shares of sum(weight^2) per cell, smoothed and
+    damped.
 
-    Shapes: grid (d, bins + 1), u (d, n) the *unwarped* numbers, weight (n,) including the Jacobian of the grid; result like grid.
-    Cells keep at least 1e-3 of the mean power, so that no region is ever closed. A sample without weight leaves the grid as it is.
+    Shapes: grid (d, bins + 1), u (d, n) the *unwarped* numbers, weight (n,) including the Jacobian of the grid;
+    result like grid. Cells keep at least 1e-3 of the mean power, so that no region is ever closed. A sample without
+    weight leaves the grid as it is.
     """
     bins = grid.shape[1] - 1
     power_of_event = weight * weight

@@ -1,9 +1,11 @@
 """The process "dark-neutrino": nu A -> N4 A by Z' and Z exchange, N4 -> nu Z', Z' -> e+ e-.
 
-Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities), dark_neutrino_stages.py
-(stages), dark_neutrino_topologies.py (records), dark_neutrino_model.py (couplings and widths). Physics: docs/physics/dark_neutrino.md.
+Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities),
+dark_neutrino_stages.py (stages), dark_neutrino_topologies.py (records), dark_neutrino_model.py (couplings and
+widths). Physics: docs/physics/dark_neutrino.md.
 """
 
+import itertools
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -41,12 +43,16 @@ FLAVOUR_INDEX = {12: 0, 14: 1, 16: 2}
 # Nuclei: scale of the charge form factor, 6/<r^2> of argon; nucleons: that of the dipole. They only steer the sampling.
 POLE_NUCLEUS, POLE_NUCLEON = 6 * (HBAR_C_FM / 3.4) ** 2, 0.4
 XSEC_NODES = 200
+CITATIONS = (
+    "darkhorn", "NuHepMC:2023", "Bertuzzo:2018", "Ballett:2018", "DarkNews:2022", "MiniBooNE:2008", "MicroBooNE:2025",
+    "DeVries:1987",
+)  # fmt: skip
 
 STORED = (
     "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
     "nu_out_pdg",
-    *(f"{role}_{c}" for role in ("nu", "n4", "recoil", "nu_out", "zprime", "em", "ep") for c in ("px", "py", "pz", "e")),
-    "w_flux", "w_targets", "w_line_of_sight", "w_xsec", "w_branching", "w_decay", "w_sampling", "weight",
+    *(f"{role}_{c}" for role in ("nu", "n4", "recoil", "nu_out", "zprime", "em", "ep") for c in ("px", "py", "pz",
+    "e")), "w_flux", "w_targets", "w_line_of_sight", "w_xsec", "w_branching", "w_decay", "w_sampling", "weight",
 )  # fmt: skip
 
 
@@ -63,7 +69,7 @@ def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
         MAGNETIC_MOMENT_PROTON,
         MAGNETIC_MOMENT_NEUTRON,
     )
-    return Target(*(np.asarray(n, np.float64) for n in numbers))
+    return Target(*(jnp.asarray(n, jnp.float64) for n in numbers))
 
 
 def vertices(model: Model, what: Nuclide, regime: str, projectile: int, z_exchange: bool) -> Vertices:
@@ -77,7 +83,7 @@ def vertices(model: Model, what: Nuclide, regime: str, projectile: int, z_exchan
         model.weak_vertex(flavour) if z_exchange else 0.0,
         WEAK_NEUTRAL_COUPLING * weak,
     )
-    return Vertices(*(np.asarray(n, np.float64) for n in numbers))
+    return Vertices(*(jnp.asarray(n, jnp.float64) for n in numbers))
 
 
 def _combinations(card: RunCard, exp: Experiment, model: Model) -> Iterable[tuple[str, Nuclide, str, str, int]]:
@@ -87,9 +93,7 @@ def _combinations(card: RunCard, exp: Experiment, model: Model) -> Iterable[tupl
         for name in exp.scatterers(region):
             what = nuclide(name)
             for regime in physics.regimes:
-                if regime == "coherent" and what.A == 1:
-                    continue  # a free proton is one nucleon: its scattering is p-elastic
-                if regime == "p-elastic" and what.Z == 0:
+                if not _possible(what, regime):
                     continue
                 for helicity in physics.helicities:
                     for projectile in exp.fluxes.fluxes:
@@ -98,7 +102,9 @@ def _combinations(card: RunCard, exp: Experiment, model: Model) -> Iterable[tupl
 
 
 def _density_of(card: RunCard, what: Nuclide) -> Nuclide:
-    return what if card.physics.form_factor == "tabulated" or what.A == 1 else with_density(what, card.physics.form_factor)
+    return (
+        what if card.physics.form_factor == "tabulated" or what.A == 1 else with_density(what, card.physics.form_factor)
+    )
 
 
 def build(card: RunCard) -> Build:
@@ -114,7 +120,7 @@ def build(card: RunCard) -> Build:
             "Check `source.flavours`, `physics.regimes` and the mixings of `model`.",
         )
     nuclides = {what.name: _density_of(card, what) for _, what, *_ in choices}
-    terms = max([fourier_bessel_of(what)[1].size for what in nuclides.values() if what.A > 1], default=1)
+    terms = _series_terms(nuclides.values())
     lowest = [_threshold(model, what, regime) for _, what, regime, _, _ in choices]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
@@ -155,14 +161,14 @@ def build(card: RunCard) -> Build:
             "rotation": [list(row) for row in exp.detector.rotation],
             "baseline_cm": exp.detector.baseline_cm,
         },
-        citations=("dark-neutrino", "charge-densities", f"flux-{exp.fluxes.beam}"),
+        citations=CITATIONS,
         cross_section=_per_nucleus,
     )
 
 
 def _threshold(model: Model, what: Nuclide, regime: str) -> float:
     mass = what.mass if regime == "coherent" else MASS_PROTON
-    return float(threshold(np.asarray(model.m4), np.asarray(mass)))
+    return float(threshold(jnp.asarray(model.m4), jnp.asarray(mass)))
 
 
 def _common(card: RunCard, exp: Experiment, model: Model) -> dict[str, Any]:
@@ -198,7 +204,7 @@ def _channel(
     bound = regime == "p-elastic" and what.A > 1
     target_mass = MASS_PROTON if what.A == 1 else what.mass
     n4 = card.output.pdg_map["N4"]
-    antiparticle = projectile < 0 and card.model.hnl == "dirac"
+    antiparticle = projectile < 0 and card.model.hnl == "dirac"  # type: ignore[attr-defined]
     constants: dict[str, np.generic] = {
         "process_id": np.int16(PROCESS_ID[regime]),
         "region": np.int8(list(card.regions).index(region)),
@@ -258,7 +264,8 @@ def _processes(ids: set[int]) -> list[dict[str, Any]]:
     return [{"id": i, "name": text[i][0], "description": text[i][1], "arxiv": papers} for i in sorted(ids)]
 
 
-# ------------------------------------------------------------------------------------------------------------ cross sections
+# ------------------------------------------------------------------------------------------------------------ cross
+# sections
 @partial(jax.jit, static_argnums=(7,))
 def _total(
     energy: jax.Array, m: jax.Array, m_zprime: jax.Array, helicity: jax.Array, chirality: jax.Array, target: Target,
@@ -277,10 +284,12 @@ def _total(
 
 
 def total_cross_section(params: Any, energy: NDArray[np.float64], nodes: int = XSEC_NODES) -> NDArray[np.float64]:
-    """Total cross section of a channel's numbers at energies (n,) GeV: 1e-38 cm^2 per scatterer; Gauss-Legendre in ln Q^2, 1e-8."""
+    """Total cross section of a channel's numbers at energies (n,) GeV: 1e-38 cm^2 per scatterer; Gauss-Legendre in ln
+    Q^2, 1e-8.
+    """
     total = _total(
-        jnp.asarray(energy), params["m_n"], params["m_zprime"], params["helicity"], params["chirality"], params["target"],
-        params["vertices"], nodes,
+        jnp.asarray(energy), params["m_n"], params["m_zprime"], params["helicity"], params["chirality"],
+        params["target"], params["vertices"], nodes,
     )  # fmt: skip
     return np.asarray(total)
 
@@ -291,40 +300,51 @@ def _per_nucleus(channel: Channel, energy: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:
-    """Rows of `darkhorn xsec`: total cross sections in cm^2 per scatterer (nucleus, or one proton), first flavour that mixes."""
+    """Rows of `darkhorn xsec`: total cross sections in cm^2 per scatterer (nucleus, or one proton), every flavour that
+    mixes.
+    """
     exp, model = experiment(card), Model.from_card(card)
     names = targets or list(dict.fromkeys(n for region in card.regions for n in exp.scatterers(region)))
-    projectiles = [p for p in exp.fluxes.fluxes if model.mixing_sq[FLAVOUR_INDEX[abs(p)]] > 0]
     found = [_density_of(card, nuclide(name, "--target")) for name in names]
-    terms = max([fourier_bessel_of(what)[1].size for what in found if what.A > 1], default=1)
+    terms = _series_terms(found)
     rows = []
-    for projectile in projectiles:
-        for what in found:
-            for regime in card.physics.regimes:
-                if (regime == "coherent" and what.A == 1) or (regime == "p-elastic" and what.Z == 0):
-                    continue
-                for helicity in card.physics.helicities:
-                    params = {
-                        "m_n": jnp.asarray(model.m4),
-                        "m_zprime": jnp.asarray(model.m_zprime),
-                        "helicity": jnp.asarray(HELICITY[helicity]),
-                        "chirality": jnp.asarray(1.0 if projectile > 0 else -1.0),
-                        "target": scatterer(what, regime, terms),
-                        "vertices": vertices(model, what, regime, projectile, card.physics.z_exchange),
+    for projectile in exp.fluxes.fluxes:
+        if model.mixing_sq[FLAVOUR_INDEX[abs(projectile)]] == 0:
+            continue
+        for what, regime, helicity in itertools.product(found, card.physics.regimes, card.physics.helicities):
+            if not _possible(what, regime):
+                continue
+            params = {
+                "m_n": jnp.asarray(model.m4),
+                "m_zprime": jnp.asarray(model.m_zprime),
+                "helicity": jnp.asarray(HELICITY[helicity]),
+                "chirality": jnp.asarray(1.0 if projectile > 0 else -1.0),
+                "target": scatterer(what, regime, terms),
+                "vertices": vertices(model, what, regime, projectile, card.physics.z_exchange),
+            }
+            struck = what.name if regime == "coherent" else "p"
+            for energy, value in zip(energies, total_cross_section(params, np.array(energies)), strict=True):
+                rows.append(
+                    {
+                        "process": f"{FLAVOUR_NAME[projectile]} {struck} -> N4 {struck}",
+                        "target": what.name,
+                        "regime": regime,
+                        "helicity": helicity,
+                        "energy_GeV": energy,
+                        "xsec_cm2": float(value) * 1e-38,
                     }
-                    sigma = total_cross_section(params, np.array(energies))
-                    rows += [
-                        {
-                            "process": f"{FLAVOUR_NAME[projectile]} {what.name} -> N4 {what.name if regime == 'coherent' else 'p'}",
-                            "target": what.name,
-                            "regime": regime,
-                            "helicity": helicity,
-                            "energy_GeV": energy,
-                            "xsec_cm2": float(value) * 1e-38,
-                        }
-                        for energy, value in zip(energies, sigma, strict=True)
-                    ]
+                )
     return rows
+
+
+def _possible(what: Nuclide, regime: str) -> bool:
+    """A free proton is one nucleon, so that its scattering is p-elastic; a nucleus without protons has none."""
+    return what.A > 1 if regime == "coherent" else what.Z > 0
+
+
+def _series_terms(nuclides: Iterable[Nuclide]) -> int:
+    """Fourier-Bessel terms that the longest of the series has: all share one shape."""
+    return max([fourier_bessel_of(what)[1].size for what in nuclides if what.A > 1], default=1)
 
 
 def widths(card: RunCard) -> list[dict[str, Any]]:

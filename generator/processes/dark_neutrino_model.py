@@ -1,4 +1,6 @@
-"""The single dark neutrino: couplings, widths and branching ratios of a card's model. Host side numbers, kernels' formulas."""
+"""The single dark neutrino: couplings, widths and branching ratios of a card's model. Host side numbers, kernels'
+formulas.
+"""
 
 import math
 from dataclasses import dataclass
@@ -55,7 +57,7 @@ class Model:
                 "model.mzprime",
                 f"{1e3 * m.mzprime:g} MeV",
                 f"up to two charged-pion masses, {2e3 * MASS_PION:.2f} MeV",
-                "Above, the Z' decays to hadrons as well, which this version does not have: its e+e- fraction would be wrong.",
+                "Above, the Z' decays to hadrons as well, which this version does not have.",
             )
         return cls(m.m4, m.mzprime, (m.ue4_sq, m.umu4_sq, m.utau4_sq), m.epsilon, m.gD, m.hnl == "majorana")
 
@@ -74,7 +76,9 @@ class Model:
         return -self.g_dark * math.sqrt(self.mixing_sq[flavour])
 
     def weak_vertex(self, flavour: int) -> float:
-        """nu_alpha -> N4 at the Z: -(g/2c_W) U_alpha4. With both signs minus, epsilon > 0 makes the interference on nuclei destructive."""
+        """nu_alpha -> N4 at the Z: -(g/2c_W) U_alpha4. With both signs minus, epsilon > 0 makes the interference on
+        nuclei destructive.
+        """
         return -WEAK_NEUTRAL_COUPLING * math.sqrt(self.mixing_sq[flavour])
 
     def widths(self) -> list[Width]:
@@ -89,7 +93,11 @@ class Model:
             rows.append(Width("N4", f"nu {name}+ {name}- (W, Z)", float(weak)))
         rows.append(Width("N4", "nu nu nu (Z)", float(width_three_neutrinos(m4, f(self.total_mixing_sq), majorana))))
         for name, mass in LEPTONS.items():
-            rows.append(Width("Zprime", f"{name}+ {name}-", float(width_vector_to_leptons(mz, f(mass), f(self.charge_coupling)))))
+            rows.append(
+                Width(
+                    "Zprime", f"{name}+ {name}-", float(width_vector_to_leptons(mz, f(mass), f(self.charge_coupling)))
+                )
+            )
         invisible = width_vector_to_neutrinos(mz, f(self.g_dark * self.total_mixing_sq))
         rows.append(Width("Zprime", "nu nu", float(invisible)))
         return [row for row in rows if row.width > 0]
@@ -100,9 +108,9 @@ class Model:
 
     def branching_ratio(self, particle: str, channel: str) -> float:
         """Partial over total width."""
-        return math.fsum(r.width for r in self.widths() if (r.particle, r.channel) == (particle, channel)) / self.total_width(
-            particle
-        )
+        return math.fsum(
+            r.width for r in self.widths() if (r.particle, r.channel) == (particle, channel)
+        ) / self.total_width(particle)
 
     def ctau(self, particle: str) -> float:
         """Proper decay length, cm."""

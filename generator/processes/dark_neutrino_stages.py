@@ -24,8 +24,8 @@ def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[S
     """Q^2 flat in 1/(Q^2 + pole), which takes the propagator or the form factor away; azimuth flat.
 
     The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. In the frame with z along the neutrino, N has
-    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_z = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no cancellation.
-    params: `m_n`, `m_zprime`, `helicity`, `chirality`, `q2_pole`, `target`, `vertices`.
+    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_z = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no
+    cancellation. params: `m_n`, `m_zprime`, `helicity`, `chirality`, `q2_pole`, `target`, `vertices`.
     """
     energy, m, mass, pole = state["energy"], params["m_n"], params["target"].mass, params["q2_pole"]
     cm = invariants(energy, m, mass)
@@ -59,8 +59,8 @@ def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[S
 def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
     """Direction, in the rest frame of N, along which its helicity in the centre-of-mass frame is measured.
 
-    Seen from N at rest, the centre of mass moves against that axis: axis = -P*/|P*| with P* the total momentum boosted there.
-    Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
+    Seen from N at rest, the centre of mass moves against that axis: axis = -P*/|P*| with P* the total momentum
+    boosted there. Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
     """
     seen = boost_to_rest(total, n4, m).p
     norm = seen.norm()
@@ -73,9 +73,10 @@ def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
 def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """N -> nu Z', Z' -> e- e+ with all spin correlations; the factor is the product of the two branching ratios.
 
-    The flavour of the daughter neutrino has its own share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and antineutrino for a
-    Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
-    params: `m_n`, `m_zprime`, `m_lepton`, `helicity`, `majorana`, `polarised`, `branching`, `flavour_pdg` (k,), `flavour_share` (k,).
+    The flavour of the daughter neutrino has its own share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and
+    antineutrino for a Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
+    params: `m_n`, `m_zprime`, `m_lepton`, `helicity`, `majorana`, `polarised`, `branching`, `flavour_pdg` (k,),
+    `flavour_share` (k,).
     """
     m, m_zprime = params["m_n"], params["m_zprime"]
     n4 = FourVector(state["n4_e"], state["n4_px"], state["n4_py"], state["n4_pz"])

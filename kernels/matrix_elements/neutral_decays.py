@@ -1,9 +1,10 @@
-"""Decays of a heavy neutral lepton to a lighter one and a dark vector, and of the vector to leptons: densities, samplers, widths.
+"""Decays of a heavy neutral lepton to a lighter one and a dark vector, and of the vector to leptons: densities,
+samplers, widths.
 
 Notation: N of mass m -> nu_j of mass m_j and Z' of mass m_Z; r = m_j/m, x = m_Z^2/m^2, lambda = Kallen(1, r^2, x).
 h = +-1 is the sign of the polarisation of N along the spin axis, 0 stands for the isotropic Majorana case.
-Sources: closed forms derived for this project from Dirac traces (docs/physics/dark_neutrino.md); they agree with the widths of
-P. Ballett, M. Hostert, S. Pascoli, JHEP 04 (2020) 068 in the massless limit.
+Sources: closed forms derived for this project from Dirac traces (docs/physics/dark_neutrino.md); they agree with the
+widths of P. Ballett, M. Hostert, S. Pascoli, JHEP 04 (2020) 068 in the massless limit.
 """
 
 from typing import NamedTuple
@@ -50,7 +51,9 @@ def width_vector_to_leptons(m_vector: jax.Array, m_lepton: jax.Array, coupling: 
 
 
 def width_vector_to_neutrinos(m_vector: jax.Array, coupling: jax.Array) -> jax.Array:
-    """Gamma(V -> nu nubar) for the left-handed coupling d: d^2 m_V/(24 pi), massless neutrinos. Shapes broadcast; GeV."""
+    """Gamma(V -> nu nubar) for the left-handed coupling d: d^2 m_V/(24 pi), massless neutrinos. Shapes broadcast;
+    GeV.
+    """
     return coupling**2 * m_vector / (24 * jnp.pi)
 
 
@@ -67,10 +70,11 @@ def width_weak_dilepton(
 ) -> jax.Array:
     """Gamma(N -> nu l+ l-) through W and Z; `same_flavour` = |U_l|^2, `other_flavours` = sum of the other |U|^2.
 
-    G_F^2 m^5/(192 pi^3) { C1 [(1 - 14x^2 - 2x^4 - 12x^6) R + 12x^4(x^4 - 1) L] + 4 C2 [x^2(2 + 10x^2 - 12x^4) R + 6x^4(1 - 2x^2 + 2x^4) L] },
-    x = m_l/m, R = sqrt(1 - 4x^2), L = ln{[1 - 3x^2 - (1 - x^2) R]/[x^2 (1 + R)]}; C1, C2 = (1 -+ 4s^2 + 8s^4)/4, s^2(2s^2 -+ 1)/2 with
-    the lower signs for the flavour of l; s = sin theta_W. Twice that for Majorana. Shapes broadcast; GeV; zero where closed.
-    Accuracy: 1e-8 for x > 1e-3 (L cancels below, where its prefactor is negligible). Source: as `width_three_neutrinos`.
+    G_F^2 m^5/(192 pi^3) { C1 [(1 - 14x^2 - 2x^4 - 12x^6) R + 12x^4(x^4 - 1) L] + 4 C2 [x^2(2 + 10x^2 - 12x^4) R +
+    6x^4(1 - 2x^2 + 2x^4) L] }, x = m_l/m, R = sqrt(1 - 4x^2), L = ln{[1 - 3x^2 - (1 - x^2) R]/[x^2 (1 + R)]}; C1, C2
+    = (1 -+ 4s^2 + 8s^4)/4, s^2(2s^2 -+ 1)/2 with the lower signs for the flavour of l; s = sin theta_W. Twice that
+    for Majorana. Shapes broadcast; GeV; zero where closed. Accuracy: 1e-8 for x > 1e-3 (L cancels below, where its
+    prefactor is negligible). Source: as `width_three_neutrinos`.
     """
     x2 = (m_lepton / m) ** 2
     opened = x2 < 0.25
@@ -102,9 +106,9 @@ def width_off_shell(
 ) -> jax.Array:
     """Gamma(N -> nu_j l+ l-) through a vector of any mass, on or off shell, with its width in the propagator.
 
-    (1/pi) int dq^2 Gamma_{N->jV}(q) q Gamma_{V->ll}(q) / [(q^2 - m_V^2)^2 + m_V^2 Gamma_V^2], q from 2 m_l to m - m_j. The range is cut
-    at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic map of each piece takes the square roots
-    at the thresholds.
+    (1/pi) int dq^2 Gamma_{N->jV}(q) q Gamma_{V->ll}(q) / [(q^2 - m_V^2)^2 + m_V^2 Gamma_V^2], q from 2 m_l to m -
+    m_j. The range is cut at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic
+    map of each piece takes the square roots at the thresholds.
 
     Shapes broadcast; GeV. Accuracy 1e-6 for Gamma_V/m_V > 1e-13, on, across and off the pole.
     """
@@ -163,8 +167,8 @@ class ChainDecay(NamedTuple):
 def neutrino_slope(m: jax.Array, m_j: jax.Array, m_vector: jax.Array, helicity: jax.Array) -> jax.Array:
     """Slope a of the density (1 + a cos theta)/2 of the daughter neutrino about the spin axis.
 
-    a = h sqrt(lambda) (r^2 + 2x - 1) / [(1 - r^2)^2 + x (1 + r^2) - 2 x^2]: h = -1 sends the neutrino forward. 0 for Majorana (h = 0).
-    Shapes broadcast; GeV.
+    a = h sqrt(lambda) (r^2 + 2x - 1) / [(1 - r^2)^2 + x (1 + r^2) - 2 x^2]: h = -1 sends the neutrino forward. 0 for
+    Majorana (h = 0). Shapes broadcast; GeV.
     """
     r2, x = (m_j / m) ** 2, (m_vector / m) ** 2
     root_lambda = 2 * two_body_momentum(m, m_j, m_vector) / m
@@ -182,10 +186,11 @@ def chain_density_terms(
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(A, B, cos alpha, sin alpha) of the lepton density A - B (khat.e)(phat.e) in the rest frame of the vector.
 
-    e is the direction of l-, phat the neutrino's (z'), khat that of K = P - h m S, at the angle alpha from z' in the plane of the spin axis.
-    A = (1 + 2d) K0 p0 - 2d K.p [+ m m_j (1 + 2d) for Majorana], B = b^2 |K| |p|, d = m_l^2/m_V^2, b^2 = 1 - 4d;
-    K0 = m (E - h k c)/m_V, Kz = m (k - h E c)/m_V, Kx = -h m s, with E, k the vector's energy and momentum in the frame of N, c = cos_neutrino.
-    For a Majorana N the terms of both helicities add: h -> 0 in K. Shapes broadcast; GeV^2 (a common factor is dropped).
+    e is the direction of l-, phat the neutrino's (z'), khat that of K = P - h m S, at the angle alpha from z' in the
+    plane of the spin axis. A = (1 + 2d) K0 p0 - 2d K.p [+ m m_j (1 + 2d) for Majorana], B = b^2 |K| |p|, d =
+    m_l^2/m_V^2, b^2 = 1 - 4d; K0 = m (E - h k c)/m_V, Kz = m (k - h E c)/m_V, Kx = -h m s, with E, k the vector's
+    energy and momentum in the frame of N, c = cos_neutrino. For a Majorana N the terms of both helicities add: h -> 0
+    in K. Shapes broadcast; GeV^2 (a common factor is dropped).
     """
     h = helicity * (1 - majorana)
     k = two_body_momentum(m, m_j, m_vector)
@@ -217,10 +222,11 @@ def sample_chain(
 ) -> ChainDecay:
     """N -> nu_j Z', Z' -> l- l+ with the spin of N and the polarisation of the Z' kept; weight 1, nothing is rejected.
 
-    The neutrino's cosine to the spin axis has a linear density. At fixed cosine the lepton density is a sum of three squares,
-    A - B (khat.e)(phat.e) = sum_i lambda_i (e.a_i)^2, a_i = (bisector of khat and phat, in-plane normal to it, out of plane),
-    lambda = (A - B (1 + cos alpha)/2, A + B (1 - cos alpha)/2, A), all >= 0 and summing to 3A - B cos alpha: choose i, then
-    e.a_i has density proportional to its square. `polarised` = 0 drops the polarisation of the Z' (isotropic leptons), for comparison only.
+    The neutrino's cosine to the spin axis has a linear density. At fixed cosine the lepton density is a sum of three
+    squares, A - B (khat.e)(phat.e) = sum_i lambda_i (e.a_i)^2, a_i = (bisector of khat and phat, in-plane normal to
+    it, out of plane), lambda = (A - B (1 + cos alpha)/2, A + B (1 - cos alpha)/2, A), all >= 0 and summing to 3A - B
+    cos alpha: choose i, then e.a_i has density proportional to its square. `polarised` = 0 drops the polarisation of
+    the Z' (isotropic leptons), for comparison only.
 
     Shapes: u and spin_axis (n,), the rest broadcast. Units GeV. The chain must be open. Differentiable in the masses.
     """

@@ -1,13 +1,15 @@
 """nu(k1) + A(k2) -> N(k3, helicity h) + A(k4) by exchange of a dark vector Z' and of the Standard Model Z.
 
-Notation: Q^2 = -(k1-k3)^2, P = k2 + k4, q = k1 - k3, M the mass of the scatterer (at rest), m that of N, E the neutrino energy.
-The helicity h is that in the centre-of-mass frame: h = -1 conserves the helicity of a neutrino, h = +1 flips it; for an
-antineutrino both are mirrored and "conserving" keeps its meaning. Only the light-like vector K = k3 - h m S enters, S the spin vector of N:
-K = (E3 - h p3) (1, -h khat) in the centre-of-mass frame, where E3 - p3 = m^2/(E3 + p3) keeps the digits of the flipping part.
+Notation: Q^2 = -(k1-k3)^2, P = k2 + k4, q = k1 - k3, M the mass of the scatterer (at rest), m that of N, E the
+neutrino energy. The helicity h is that in the centre-of-mass frame: h = -1 conserves the helicity of a neutrino, h =
++1 flips it; for an antineutrino both are mirrored and "conserving" keeps its meaning. Only the light-like vector K =
+k3 - h m S enters, S the spin vector of N: K = (E3 - h p3) (1, -h khat) in the centre-of-mass frame, where E3 - p3 =
+m^2/(E3 + p3) keeps the digits of the flipping part.
 
-Scatterers are nuclei (one form factor, no magnetic current) or nucleons (Dirac, Pauli and, for the Z, axial form factors); both are
-the same function with the target's numbers as data. Source of the amplitude: traces over Dirac spinors, done for this project and compared with
-independent numbers in tests/kernels/test_upscattering.py; for a massless N and F1 alone it is the text-book neutral-current result.
+Scatterers are nuclei (one form factor, no magnetic current) or nucleons (Dirac, Pauli and, for the Z, axial form
+factors); both are the same function with the target's numbers as data. Source of the amplitude: traces over Dirac
+spinors, done for this project and compared with independent numbers in tests/kernels/test_upscattering.py; for a
+massless N and F1 alone it is the text-book neutral-current result.
 """
 
 from typing import NamedTuple
@@ -25,7 +27,8 @@ class Vertices(NamedTuple):
     """Couplings at the two ends of each propagator, dimensionless, real.
 
     dark_lepton   nu_alpha -> N at the Z' (paper notation: -g_D U_alpha4)
-    dark_hadron   Z' to the scatterer: e epsilon Z for a nucleus, e epsilon for a nucleon (its form factors hold the charge)
+    dark_hadron   Z' to the scatterer: e epsilon Z for a nucleus, e epsilon for a nucleon (its form factors hold the
+                  charge)
     weak_lepton   nu_alpha -> N at the Z: -(g/2c_W) U_alpha4, or 0 without Z exchange
     weak_hadron   Z to the scatterer: (g/2c_W) (Z g_V^p + N g_V^n) for a nucleus, g/2c_W for a nucleon
     """
@@ -75,8 +78,8 @@ def invariants(energy: jax.Array, m: jax.Array, mass: jax.Array) -> Invariants:
     """Centre-of-mass momenta and the Q^2 range.
 
     p3 = (M/sqrt s) sqrt[(E - E_th)(E + m - m^2/2M)],  Q2_max = 2 p1 (E3 + p3) - m^2,  Q2_min = m^4 M^2 / (s Q2_max):
-    product forms, which keep their digits near threshold and for m << E. Shapes broadcast; GeV. Below threshold p3 = 0 and
-    the range is empty in the sense that the density is zero; nothing is NaN.
+    product forms, which keep their digits near threshold and for m << E. Shapes broadcast; GeV. Below threshold p3 =
+    0 and the range is empty in the sense that the density is zero; nothing is NaN.
     """
     s = mass * (mass + 2 * energy)
     root_s = jnp.sqrt(s)
@@ -107,11 +110,13 @@ def dsigma_dq2(
     dsigma/dQ^2 = (1/2) |M|^2 / (16 pi (s - M^2)^2), summed over target spins; the neutrino has one spin state.
     |M|^2 = 2 (F1^2 + tau F2^2) [2 (K.P)(k1.P) - (4M^2 + Q^2) K.k1] + 2 G_M^2 [(m^2 + 2 Q^2) K.k1 - m^2 (m^2 + Q^2)]
             + 8 G_A^2 [(K.k4)(k1.k2) + (K.k2)(k1.k4) + M^2 K.k1] + 16 chirality G_M G_A [(K.k4)(k1.k2) - (K.k2)(k1.k4)]
-    with couplings and propagators in the form factors: F_i = d V F_i^em / (m_Z'^2 + Q^2) + c C F_i^nc / (m_Z^2 + Q^2), and so on.
+    with couplings and propagators in the form factors: F_i = d V F_i^em / (m_Z'^2 + Q^2) + c C F_i^nc / (m_Z^2 +
+    Q^2), and so on.
 
-    Shapes: energy and q2 broadcast; the rest scalars or broadcastable. helicity -1 or +1 (see the module); chirality +1 for a neutrino,
-    -1 for an antineutrino. A Majorana N has the same value: the right-handed half of its vertex annihilates the beam's neutrino.
-    Units: GeV in; 1e-38 cm^2/GeV^2 out, per scatterer. Zero outside the physical range, never NaN.
+    Shapes: energy and q2 broadcast; the rest scalars or broadcastable. helicity -1 or +1 (see the module); chirality
+    +1 for a neutrino,
+    -1 for an antineutrino. A Majorana N has the same value: the right-handed half of its vertex annihilates the
+    beam's neutrino. Units: GeV in; 1e-38 cm^2/GeV^2 out, per scatterer. Zero outside the physical range, never NaN.
     Left out: the induced pseudoscalar of the Z (suppressed by m^2/M^2 on top of the Z/Z' ratio).
     """
     mass = target.mass

@@ -1,0 +1,78 @@
+"""Expected events to a chosen precision, without making events: scrambled Sobol points through the chain and its
+trained map.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from darkhorn.generator.chain import Chain
+from darkhorn.generator.channel import Channel
+from darkhorn.generator.device import as_float64, weights_of
+from darkhorn.generator.plan import Plan
+from darkhorn.kernels.errors import InputError
+
+REPLICAS = 8  # independent scramblings: their spread is the error
+FIRST_POINTS, LAST_POINTS = 1 << 10, 1 << 18  # of each replica
+
+
+@partial(jax.jit, static_argnums=(0,))
+def _moments(chain: Chain, params: Any, grid: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    weight = weights_of(chain, params, grid, u)
+    return jnp.mean(weight), jnp.mean(weight * weight)
+
+
+def expected_events(channels: Sequence[Channel], plan: Plan, precision: float, seed: int) -> dict[str, Any]:
+    """{events, error, ess, channels: [{region, target, regime, helicity, projectile_pdg, events, error}]}.
+
+    `error` is the standard error of the mean of REPLICAS scrambled Sobol estimates; points are doubled, for the
+    channels that contribute most to it, until error/events <= precision. `ess` is the effective sample size of all
+    points used. Raises InputError for a precision that is not between 1e-6 and 0.5, or out of reach.
+    """
+    from scipy.stats import qmc  # scipy comes with jax
+
+    if not 1e-6 <= precision <= 0.5:
+        raise InputError("precision", precision, "a relative error from 1e-6 to 0.5", "Try 1e-3.")
+    params = [as_float64(channel.params) for channel in channels]
+    grids = [jnp.asarray(found.grid) for found in plan.channels]
+    means, squares = np.zeros((len(channels), REPLICAS)), np.zeros((len(channels), REPLICAS))
+    points = np.zeros(len(channels), np.int64)
+
+    def measure(index: int, n: int) -> None:
+        chain = channels[index].chain
+        for replica in range(REPLICAS):
+            engine = qmc.Sobol(len(chain.dims), scramble=True, seed=np.random.default_rng((seed, index, replica)))
+            u = np.clip(engine.random(n).T, 0.0, np.nextafter(1.0, 0.0))
+            mean, square = _moments(chain, params[index], grids[index], jnp.asarray(u))
+            means[index, replica], squares[index, replica] = float(mean), float(square)
+        points[index] = n
+
+    for index in range(len(channels)):
+        measure(index, FIRST_POINTS)
+    while True:
+        rates, errors = means.mean(axis=1), means.std(axis=1, ddof=1) / REPLICAS**0.5
+        total, error = float(rates.sum()), float(np.sqrt(np.sum(errors**2)))
+        if error <= precision * total:
+            break
+        worst = int(np.argmax(errors))
+        if points[worst] >= LAST_POINTS:
+            raise InputError("precision", precision, f"about {error / total:.1e} for this card", "Ask for less.")
+        measure(worst, int(points[worst]) * 2)
+    rows = [
+        {
+            "region": channel.region,
+            "target": channel.target,
+            "regime": channel.regime,
+            "helicity": channel.helicity,
+            "projectile_pdg": channel.projectile_pdg,
+            "events": float(rate),
+            "error": float(error_of),
+        }
+        for channel, rate, error_of in zip(channels, rates, errors, strict=True)
+    ]
+    spread = float(np.sum(squares.mean(axis=1) / (points * REPLICAS)))
+    return {"events": total, "error": error, "ess": total**2 / spread if spread > 0 else 0.0, "channels": rows}
