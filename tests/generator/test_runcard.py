@@ -163,6 +163,11 @@ def test_resolved_is_json_and_a_valid_card_and_hash_is_of_the_meaning() -> None:
     assert again.hash() == card.hash()
     assert load_card("microboone", ["model.m4=0.106 GeV"]).hash() == card.hash()
     assert load_card("microboone", ["model.m4=107 MeV"]).hash() != card.hash()
+    mixed = [
+        f"detector.materials={{m: {{density: 1 g/cm3, composition: {{{c}}}}}}}"
+        for c in ("H1: 0.5, O16: 0.5", "O16: 0.5, H1: 0.5")
+    ]
+    assert load_card("microboone", mixed[:1]).hash() == load_card("microboone", mixed[1:]).hash()
     assert load_card("microboone", ["source.spill=null"]).resolved()["source"]["spill"] is None
     without = load_card("microboone", ["source.spill=null"])
     assert load_card(without.resolved()).hash() == without.hash() != card.hash()

@@ -51,6 +51,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"model.epsilon": -1e-3}, "model.epsilon", "> 0"),
     ({"model.epsilon": float("nan")}, "model.epsilon", "finite"),
     ({"model.epsilon": 10**400}, "model.epsilon", "finite"),
+    ({"model.epsilon": True}, "model.epsilon", "found true"),
     ({"model.epsilon": None}, "model.epsilon", "nothing"),
     ({"model.gD": 100}, "model.gD", "12.56"),
     ({"model.gD": [2]}, "model.gD", "one number"),
