@@ -73,5 +73,5 @@ def uniforms(key: jax.Array, low: jax.Array, high: jax.Array, dimensions: int) -
 
 def _block(k0: jax.Array, k1: jax.Array, x0: jax.Array, x1: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One block of Threefry-2x32-20 on the device; all uint32 of equal shape."""
-    a, b = threefry2x32_p.bind(k0, k1, x0, x1)  # type: ignore[no-untyped-call]
-    return a, b
+    words: tuple[jax.Array, jax.Array] = threefry2x32_p.bind(k0, k1, x0, x1)  # type: ignore[no-untyped-call]
+    return words
