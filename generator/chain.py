@@ -33,9 +33,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Chain:
-    """A tuple of stages: the static part of a channel. Channels with equal chains share one compiled program."""
+    """A tuple of stages: the static part of a channel. Channels with equal chains share one compiled program.
+
+    `prepare` derives from the parameters that a user sets (masses, couplings) those that the stages read (vertices,
+    widths, lifetimes), inside the compiled program: gradients and scans then see the whole dependence.
+    """
 
     stages: tuple[Stage, ...]
+    prepare: Callable[[Params], Params] = dict
     dims: tuple[str, ...] = field(init=False)
     adapted: tuple[int, ...] = field(init=False)
 
@@ -51,6 +56,7 @@ class Chain:
         """Columns of the events u, D rows of shape (n,): what the stages made, `w_<stage>` for each factor and
         `weight`, their product.
         """
+        params = self.prepare(params)
         state: State = {}
         weight = jnp.ones_like(u[0])
         row = 0

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.processes.dark_neutrino_model import prepare
 from darkhorn.generator.stages import DECAY_FORCED, DECAY_FREE, FLUX, LINE_OF_SIGHT, TARGETS, TIME
 from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_rest, boost_to_rest, four
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
@@ -122,5 +123,5 @@ def _choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array
 SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",))
 PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products)
 
-FORCED = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FORCED, TIME))
-FREE = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FREE, TIME))
+FORCED = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FORCED, TIME), prepare)
+FREE = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FREE, TIME), prepare)
