@@ -66,7 +66,7 @@ class _Buffer:
         self._topology: Topology = file.header.topology(name)
         self._roles = particle_order(self._topology)
         identity = [c for c in IDENTITY if c in self._dtypes and c not in ("event_id", "process_id")]
-        self._own = [*identity, *extra_columns(self._topology, self._dtypes)]  # type: ignore[arg-type]
+        self._own = [*identity, *extra_columns(self._topology, self._dtypes)]
         self._numbers: list[str] = []
         self._exact: list[list[str]] = []
 
