@@ -114,7 +114,7 @@ def _one_by_one(text: Bytes, values: NDArray[np.float64], rows: NDArray[np.int64
 def format_integers(values: NDArray[Any]) -> Bytes:
     """Decimal text of integers (m,) as bytes (m, width), padded in front with zero bytes."""
     negative = values < 0
-    size = np.where(negative, -values.astype(np.int64), values).astype(np.uint64)
+    size = values.astype(np.uint64) if values.dtype.kind == "u" else np.abs(values.astype(np.int64)).astype(np.uint64)
     width = len(str(int(size.max(initial=0))))
     text = np.zeros((len(values), width + 1), dtype=np.uint8)
     text[:, 0] = np.where(negative, _MINUS, 0)

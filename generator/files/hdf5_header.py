@@ -85,10 +85,10 @@ def create_columns(
     """Make every `/events/<topology>/<column>` at full size: contiguous, allocated now, not filled."""
     from h5py import h5d, h5p, h5s, h5t
 
-    events = file.create_group("events")
+    events = file.create_group("events", track_order=True)
     for name, n in rows.items():
         topology = header.topology(name)
-        group = events.create_group(name)
+        group = events.create_group(name, track_order=True)
         group.attrs["description"] = topology.description
         group.attrs["topology"] = json.dumps(topology.to_json())
         for column, kind in dtypes[name].items():

@@ -117,6 +117,9 @@ class _Buffer:
             parse = float if self._dtypes[name].kind == "f" else int
             found[name] = np.array([parse(row[i]) for row in self._exact], dtype=self._dtypes[name])
         self._numbers, self._exact = [], []
+        absent = [name for name in self._dtypes if name not in found]
+        if absent:
+            raise _damaged(self._file.path, f"events without {', '.join(absent)}")
         return {name: np.ascontiguousarray(found[name], dtype=dtype) for name, dtype in self._dtypes.items()}
 
 

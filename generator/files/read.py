@@ -78,7 +78,8 @@ def read_hdf5(path: Path, allow_incomplete: bool = False) -> Events:
         lengths = {item.rows for item in columns.values()}
         if len(lengths) > 1:
             raise InputError(str(path), f"columns of {topology} of different length", "equal lengths", "It is damaged.")
-    return Events(header, {name: MappedColumns(path, name, columns) for name, columns in layout.items()})
+    names = [topology.name for topology in header.topologies if topology.name in layout]
+    return Events(header, {name: MappedColumns(path, name, layout[name]) for name in names})
 
 
 def header_of(path: str | Path) -> Header:

@@ -27,12 +27,12 @@ def unweight(
     max_weight: float | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Keep an event of weight w with probability min(1, w / max_weight), give it the weight max(1, w / max_weight).
+    """Keep an event of weight w with probability min(1, w / max_weight), with the new weight max(1, w / max_weight).
 
     The exposure of the new file is that of the old one divided by max_weight (times n over the number of accepted
     events if `n` of them are asked for, chosen at random), so that the sum of the weights stays the expected number of
-    events in it. By default max_weight is the largest weight of the file and every weight becomes 1; with a smaller one events
-    above it stay weighted. The new factor `w_unweighting` keeps the product of the factors equal to the weight.
+    events in it. By default max_weight is the largest weight of the file and every weight becomes 1; with a smaller
+    one, events above it stay weighted. The factor `w_unweighting` keeps the product of the factors equal to the weight.
 
     Returns {accepted, kept, efficiency, max_weight, overweight_fraction (of the kept events), pot}; it is stored in the
     header too. Raises InputError for negative or vanishing weights, or if fewer than `n` events are accepted.

@@ -138,7 +138,7 @@ def check_events(events: Events, report: Report) -> None:
     total = report.add("sum of weights", "the weights of each channel add up to the header's sum_w")
     for channel in header.channels:
         expected, found = float(channel.get("sum_w", 0.0)), sums.pop(int(channel["index"]), 0.0)
-        if "sum_w" in channel and abs(found - expected) > 1e-9 * max(abs(expected), abs(found)):
+        if "sum_w" in channel and not abs(found - expected) <= 1e-9 * max(abs(expected), abs(found)):
             total.fail(f"channel {channel.get('name')}: {found} where the header says {expected}")
     if header.channels and sums:
         total.fail(f"events of channels {sorted(sums)} that the header does not have", len(sums))
@@ -203,7 +203,7 @@ def _check_times(topology: Topology, columns: Columns, masses: dict[str, float],
         reach = np.sqrt(np.sum(step**2, axis=0))
         off = np.sqrt(np.sum((step - path) ** 2, axis=0))
         # 1e-3 cm: what is left of a time of 1e9 ns in float64 (an event in a long spill) times c.
-        _count(flight, ~(off <= 1e-6 * reach + 1e-3), columns, particle.role)
+        _count(flight, ~(np.isfinite(off) & (off <= 1e-6 * reach + 1e-3)), columns, particle.role)
 
 
 def _count(check: Check, bad: NDArray[np.bool_], columns: Columns, what: str) -> None:

@@ -16,6 +16,7 @@ def write_events(
 ) -> Path:
     """Write in pieces of bounded size; returns the path. Raises OutputError, InputError for an unknown ending."""
     kind = format_of(path)
+    events = Events(events.header.replace(n_events=len(events), complete=True), events.topologies)
     if kind == HDF5:
         _write_hdf5(events, path, overwrite, attributes)
     elif kind == HEPMC3:
