@@ -16,6 +16,8 @@ from darkhorn.generator.header import Header
 from darkhorn.kernels.errors import InputError
 
 _SAME = ("seed", "n_shards", "n_total", "unweighted", "generator_version", "x64")
+_Piece = tuple[tuple[int, int, int, int], int]  # a stretch as of `_runs`, and the table it is in
+_MERGED = "merged_shards"
 _SUMS = ("sum_w", "sum_w2", "attempted", "kept")
 
 
@@ -37,7 +39,7 @@ def merge(paths: Sequence[str | Path], out: str | Path, overwrite: bool = False,
     _check_shards(files, shards, allow_missing)
     order = sorted(range(len(files)), key=lambda i: shards[i].header.shard)
     shards, files = [shards[i] for i in order], [files[i] for i in order]
-    header = merged_header([shard.header for shard in shards], whole=not allow_missing)
+    header = merged_header([shard.header for shard in shards])
     names = list(dict.fromkeys(name for shard in shards for name in shard.topologies))
     rows = {name: sum(shard.rows().get(name, 0) for shard in shards) for name in names}
     dtypes: dict[str, dict[str, Any]] = {}
@@ -58,8 +60,11 @@ def merge(paths: Sequence[str | Path], out: str | Path, overwrite: bool = False,
     return Path(out)
 
 
-def merged_header(headers: Sequence[Header], whole: bool = True) -> Header:
-    """The header of the run made of these shards: exposures, events and the sums of every channel are added."""
+def merged_header(headers: Sequence[Header]) -> Header:
+    """The header of the run made of these shards: exposures, events and the sums of every channel are added.
+
+    If shards are missing, `extra["merged_shards"]` lists those it has.
+    """
     first = headers[0]
     channels = []
     for index, channel in enumerate(first.channels):
@@ -71,13 +76,17 @@ def merged_header(headers: Sequence[Header], whole: bool = True) -> Header:
         if "overweight_fraction" in channel and kept:
             new["overweight_fraction"] = sum(c["overweight_fraction"] * c.get("kept", 0) for c in same) / kept
         channels.append(new)
+    numbers = sorted(number for header in headers for number in _shards_in(header))
+    whole = len(numbers) == first.n_shards
+    extra = {key: value for key, value in first.extra.items() if key != _MERGED}
     return first.replace(
         shard=0,
-        n_shards=1 if whole or len(headers) == first.n_shards else first.n_shards,
+        n_shards=1 if whole else first.n_shards,
         n_events=sum(header.n_events for header in headers),
         pot=float(np.sum([header.pot for header in headers])),
         device=", ".join(dict.fromkeys(header.device for header in headers)),
         channels=channels,
+        extra=extra if whole else extra | {_MERGED: numbers},
     )
 
 
@@ -101,7 +110,8 @@ def _check_same_run(files: Sequence[Path], shards: Sequence[Events]) -> None:
 def _check_shards(files: Sequence[Path], shards: Sequence[Events], allow_missing: bool) -> None:
     owners: dict[int, list[Path]] = {}
     for path, shard in zip(files, shards, strict=True):
-        owners.setdefault(shard.header.shard, []).append(path)
+        for number in _shards_in(shard.header):
+            owners.setdefault(number, []).append(path)
     for shard_number, paths in owners.items():
         if len(paths) > 1:
             shown = ", ".join(map(str, paths))
@@ -111,6 +121,11 @@ def _check_shards(files: Sequence[Path], shards: Sequence[Events], allow_missing
     if missing and not allow_missing:
         shown = ", ".join(map(str, missing[:20])) + (", ..." if len(missing) > 20 else "")
         raise InputError("merge", f"{len(owners)} of {n} shards", f"all {n}", f"Missing: {shown}. Make them first.")
+
+
+def _shards_in(header: Header) -> list[int]:
+    """Numbers of the shards in a file: its own, or those of an earlier merge that was not whole."""
+    return list(header.extra.get(_MERGED, [header.shard]))
 
 
 def _runs(columns: Columns) -> list[tuple[int, int, int, int]]:
@@ -126,7 +141,7 @@ def _runs(columns: Columns) -> list[tuple[int, int, int, int]]:
 
 
 def _copy_sorted(target: EventFile, name: str, tables: Sequence[Columns]) -> None:
-    pieces = sorted((run, table) for table, columns in enumerate(tables) for run in _runs(columns))
+    pieces = _interleaved([(run, table) for table, columns in enumerate(tables) for run in _runs(columns)], tables)
     last, row = -1, 0
     for (first_id, last_id, start, stop), table in pieces:
         if first_id <= last:
@@ -137,3 +152,23 @@ def _copy_sorted(target: EventFile, name: str, tables: Sequence[Columns]) -> Non
             part = {key: np.array(values[at : min(at + CHUNK, stop)]) for key, values in tables[table].items()}
             target.write(name, row, part)
             row += len(part["event_id"])
+
+
+def _interleaved(pieces: list[_Piece], tables: Sequence[Columns]) -> list[_Piece]:
+    """The stretches in the order of their ids, cut wherever another one starts inside them."""
+    while True:
+        pieces = sorted(pieces)
+        starts = np.array([first for (first, *_), _ in pieces], dtype=np.uint64)
+        cut: list[_Piece] = []
+        for (first, last, start, stop), table in pieces:
+            inside = starts[np.searchsorted(starts, first, "right") : np.searchsorted(starts, last, "right")]
+            if not inside.size:
+                cut.append(((first, last, start, stop), table))
+                continue
+            ids = tables[table]["event_id"]
+            rows = start + np.searchsorted(np.asarray(ids[start:stop]), np.unique(inside))
+            edges = [start, *dict.fromkeys(rows.tolist()), stop]
+            cut += [((int(ids[a]), int(ids[b - 1]), a, b), table) for a, b in pairwise(edges) if b > a]
+        if len(cut) == len(pieces):
+            return pieces
+        pieces = cut

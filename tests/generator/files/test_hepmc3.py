@@ -78,6 +78,7 @@ def test_fluxes_keep_their_digits(tmp_path, events) -> None:
     run = _events(events.save(tmp_path / "a.hepmc3"))[0].run_info
     content = run.attributes["NuHepMC.Beam[14].Histogram.BinContent"].astype(list[float])
     np.testing.assert_array_equal(content, events.header.flux[14]["content"])
+    assert run.attributes["NuHepMC.Provenance.Card"].astype(str) == events.header.card
 
 
 def test_antiparticles_have_negative_codes(tmp_path, events) -> None:

@@ -80,6 +80,12 @@ def test_missing_and_double_shards_are_named(tmp_path, whole) -> None:
         merge([*paths, copy], tmp_path / "out.h5")
     part = read(merge([paths[0], paths[2]], tmp_path / "out.h5", allow_missing=True))
     assert part.header.n_shards == 5
+    with pytest.raises(InputError, match="shard 2 twice"):
+        merge([tmp_path / "out.h5", *paths[2:]], tmp_path / "again.h5")
+    again = read(merge([paths[4], tmp_path / "out.h5", paths[3], paths[1]], tmp_path / "again.h5"))
+    assert again.header.n_shards == 1
+    for name, columns in whole.topologies.items():
+        np.testing.assert_array_equal(again.topologies[name]["em_px"], columns["em_px"])
     assert part.header.pot == pytest.approx(sum(read(paths[i]).header.pot for i in (0, 2)))
     with pytest.raises(OutputError, match="--overwrite"):
         merge(paths, tmp_path / "out.h5")
