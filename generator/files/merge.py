@@ -161,7 +161,8 @@ def _interleaved(pieces: list[_Piece], tables: Sequence[Columns]) -> list[_Piece
         starts = np.array([first for (first, *_), _ in pieces], dtype=np.uint64)
         cut: list[_Piece] = []
         for (first, last, start, stop), table in pieces:
-            inside = starts[np.searchsorted(starts, first, "right") : np.searchsorted(starts, last, "right")]
+            low, high = np.searchsorted(starts, np.array([first, last], dtype=np.uint64), "right")
+            inside = starts[low:high]
             if not inside.size:
                 cut.append(((first, last, start, stop), table))
                 continue

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.generator.events import Events
-from darkhorn.generator.files.columns import Columns, factor_columns, mass_of, momentum_of
+from darkhorn.generator.files.columns import (
+    Columns,
+    factor_columns,
+    mass_of,
+    missing_columns,
+    missing_masses,
+    momentum_of,
+)
 from darkhorn.generator.files.formats import HDF5, HEPMC3, format_of
 from darkhorn.generator.files.read import read
 from darkhorn.generator.record import Topology
@@ -108,14 +115,16 @@ def validate(path: str | Path) -> Report:
 def check_events(events: Events, report: Report) -> None:
     """Checks of the columns, the same for every format."""
     header = events.header
-    rows = report.add("rows", "header and columns agree on the number of events, and every column is there")
+    rows = report.add("rows", "header and columns agree on the number of events; every column and mass is there")
     if header.n_events != len(events):
         rows.fail(f"n_events {header.n_events} in the header, {len(events)} rows")
     ids: list[NDArray[np.uint64]] = []
     sums: dict[int, float] = {}
     whole = True
     for name in events.topologies:
-        missing = [c for c in header.topology(name).columns() if c not in events.topologies[name]]
+        topology = header.topology(name)
+        missing = missing_columns(topology, events.topologies[name])
+        missing += [f"the mass `{mass}` in the header" for mass in missing_masses(topology, header.masses)]
         if missing:
             whole = False
             rows.fail(f"{name} lacks {', '.join(missing)}", len(missing))

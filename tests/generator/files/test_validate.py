@@ -48,8 +48,16 @@ def _header(**values):
     return change
 
 
-def _drop(events):
-    del events.topologies[W]["em_px"]
+def _h5_without(*names):
+    """Remove parts of a finished file, as a careless script would."""
+    import h5py
+
+    def change(path):
+        with h5py.File(path, "r+") as file:
+            for name in names:
+                del file[name]
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -73,7 +81,6 @@ def _drop(events):
         (_header(masses={"n4": 0.107, "zprime": 0.03, "electron": 0.00051099895, "neutrino": 0.0}), {"mass shell"}),
         (_header(channels=[]), set()),
         (_set("channel", 5), {"sum of weights"}),
-        (_drop, {"rows"}),
     ],
 )
 def test_wrong_events_are_caught(tmp_path, events, change, expected) -> None:
@@ -81,6 +88,31 @@ def test_wrong_events_are_caught(tmp_path, events, change, expected) -> None:
     found = _failed(events.save(tmp_path / "a.h5"))
     assert found >= expected
     assert found <= expected | {"mass shell"}
+
+
+@pytest.mark.parametrize("column", ["em_px", "channel", "target_mass"])
+def test_missing_columns(tmp_path, events, column) -> None:
+    path = events.save(tmp_path / "a.h5")
+    _h5_without(f"events/{W}/{column}")(path)
+    report = validate(path)
+    assert {check.key for check in report.failed()} == {"rows"}
+    assert column in report.failed()[0].example
+    del events.topologies[W][column]
+    with pytest.raises(InputError, match=column):
+        events.save(tmp_path / "b.hepmc3")
+    assert not (tmp_path / "b.hepmc3").exists()
+
+
+def test_missing_weights_cannot_be_read(tmp_path, events) -> None:
+    path = events.save(tmp_path / "a.h5")
+    _h5_without(f"events/{W}/weight")(path)
+    assert _failed(path) == {"schema"}
+
+
+def test_missing_masses(tmp_path, events) -> None:
+    del events.header.masses["n4"]
+    with pytest.raises(InputError, match="n4"):
+        events.save(tmp_path / "a.h5")
 
 
 def test_unreadable_files_fail_as_a_report(tmp_path, events) -> None:
