@@ -2,7 +2,8 @@
 
     columns, weight = chain(params, u),   u in [0, 1)^D, one row per dimension, one column per event
 
-A stage names the uniforms it eats, reads what earlier stages made, and returns new columns and ONE weight factor.
+A stage names the uniforms it eats, reads what earlier stages made, and returns new columns and ONE weight factor (or
+none).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +24,14 @@ class Stage:
     name   the factor is stored as the column `w_<name>`
     dims   names of the uniforms it eats, one row of u each
     adapt  those of them that the importance map of the channel warps (the others are already flat in the weight)
+    weighs  it has a factor; a stage that only makes columns returns None for it
     """
 
     name: str
     dims: tuple[str, ...]
-    run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array]]
+    run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array | None]]
     adapt: tuple[str, ...] = ()
+    weighs: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Chain:
         object.__setattr__(self, "dims", dims)
         object.__setattr__(self, "adapted", tuple(i for i, dim in enumerate(dims) if dim in adapt))
 
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the columns with the factors of the weight."""
+        return tuple(f"w_{stage.name}" for stage in self.stages if stage.weighs)
+
     def __call__(self, params: Params, u: Sequence[jax.Array]) -> State:
         """Columns of the events u, D rows of shape (n,): what the stages made, `w_<stage>` for each factor and
         `weight`, their product.
@@ -63,7 +71,9 @@ class Chain:
         for stage in self.stages:
             rows = len(stage.dims)
             new, factor = stage.run(params, state, u[row : row + rows])
-            factor = jnp.broadcast_to(factor, weight.shape)
-            state = {**state, **new, f"w_{stage.name}": factor}
-            weight, row = weight * factor, row + rows
+            state, row = {**state, **new}, row + rows
+            if factor is not None:
+                factor = jnp.broadcast_to(factor, weight.shape)
+                state[f"w_{stage.name}"] = factor
+                weight = weight * factor
         return {**state, "weight": weight}

@@ -25,7 +25,7 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     total_width,
     width_rows,
 )
-from darkhorn.generator.processes.dark_neutrino_stages import FORCED, FREE
+from darkhorn.generator.processes.dark_neutrino_stages import BACKWARD, FORCED, FREE
 from darkhorn.generator.processes.dark_neutrino_topologies import NUCLEON_ZPRIME_EE, WHOLE_TARGET_ZPRIME_EE
 from darkhorn.generator.record import REMNANT_PDG
 from darkhorn.generator.runcard import RunCard
@@ -58,7 +58,7 @@ STORED = (
     "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
     "nu_out_pdg",
     *(f"{role}_{c}" for role in ("nu", "n4", "recoil", "nu_out", "zprime", "em", "ep") for c in ("px", "py", "pz",
-    "e")), "w_flux", "w_targets", "w_line_of_sight", "w_xsec", "w_branching", "w_decay", "w_sampling", "weight",
+    "e")),
 )  # fmt: skip
 
 
@@ -215,10 +215,11 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
         constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
+    chain = FREE if not card.force_decay else FORCED if region == card.decay_in else BACKWARD
     names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, region)
     return Channel(
         name="/".join(names),
-        chain=FORCED if card.force_decay else FREE,
+        chain=chain,
         params=params,
         topology=NUCLEON_ZPRIME_EE if bound else WHOLE_TARGET_ZPRIME_EE,
         process_id=PROCESS_ID[regime],
@@ -229,19 +230,20 @@ def _channel(
         helicity=helicity,
         region=region,
         constants=constants,
-        columns=STORED if card.force_decay else (*STORED, "decay_inside"),
-        can_miss=card.force_decay and region != card.decay_in,
+        columns=(*STORED, *(() if card.force_decay else ("decay_inside",)), *chain.factors, "w_sampling", "weight"),
+        can_miss=chain is BACKWARD,
     )
 
 
 def _particles(card: RunCard, model: Params) -> list[dict[str, Any]]:
+    nature = "Majorana" if bool(model["majorana"] > 0) else "Dirac"
     widths = partial_widths(model)
     n4_width, zprime_width = (float(total_width(widths, name)) for name in ("N4", "Zprime"))
     n4, zprime = card.output.pdg_map["N4"], card.output.pdg_map["Zprime"]
     return [
         {
             "pdg": n4, "name": "N4", "mass": float(model["m4"]), "charge": 0, "width": n4_width, "two_spin": 1,
-            "role": "n4", "description": f"heavy neutral lepton, {card.model.hnl.capitalize()}",
+            "role": "n4", "description": f"heavy neutral lepton, {nature}",
         },
         {
             "pdg": zprime, "name": "Zprime", "mass": float(model["mzprime"]), "charge": 0, "width": zprime_width,
