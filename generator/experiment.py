@@ -69,7 +69,7 @@ def _detector(card: RunCard) -> Detector:
         for name, material in given.materials.items()
     }
     for name, volume in given.volumes.items():
-        entry = {key: value for key, value in volume.model_dump().items() if value is not None}
+        entry = {key: getattr(volume, key) for key in type(volume).model_fields}
         if entry.get("shape") == "unchanged":
             if name not in spec["volumes"]:
                 raise InputError(
