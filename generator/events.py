@@ -77,12 +77,15 @@ class Events:
         return self.sum_w**2 / squares if squares > 0.0 else 0.0
 
     def select(self, topology: str) -> "Events":
-        """Only the events of one topology; InputError if there is none of that name."""
+        """Only the events and channels of one topology; InputError if there is none of that name."""
         if topology not in self.topologies:
             do = did_you_mean(topology, list(self.topologies))
             raise InputError("topology", topology, ", ".join(self.topologies) or "none", do)
         columns = self.topologies[topology]
-        return Events(self.header.replace(n_events=len(columns["event_id"])), {topology: columns})
+        present = set(np.unique(columns["channel"]).tolist())
+        channels = [channel for channel in self.header.channels if channel["index"] in present]
+        header = self.header.replace(n_events=len(columns["event_id"]), channels=channels)
+        return Events(header, {topology: columns})
 
     def four_momentum(self, topology: str, role: str) -> tuple[Array, Array, Array, Array]:
         """(E, px, py, pz) in GeV, each (n,), of a particle by its role; also of one at rest."""

@@ -22,6 +22,16 @@ WEIGHT = "weight"
 FACTOR = "w_"
 
 
+def missing_columns(topology: Topology, columns: Columns) -> list[str]:
+    """Columns that every event of this topology must have and that are not there."""
+    return [name for name in (*IDENTITY, WEIGHT, *topology.columns()) if name not in columns]
+
+
+def missing_masses(topology: Topology, masses: Mapping[str, float]) -> list[str]:
+    """Masses that the topology takes from the header and that are not there."""
+    return sorted({p.mass for p in topology.particles if p.mass is not None and p.mass not in masses})
+
+
 def factor_columns(columns: Columns) -> list[str]:
     """Names of the weight factors, whose product is `weight`."""
     return [name for name in columns if name.startswith(FACTOR)]

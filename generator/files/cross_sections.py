@@ -35,7 +35,7 @@ def flux_averaged_total(header: Header) -> float | None:
     atoms), with equal weights if they do not have it. The flux is that of all projectiles of the channels.
     """
     every = reactions(header)
-    fluxes = {pdg: header.flux[pdg] for pdg in {c.get("projectile_pdg") for c in every} & set(header.flux)}
+    fluxes = {pdg: curve for pdg, curve in header.flux.items() if pdg in {c.get("projectile_pdg") for c in every}}
     total = sum(float(np.sum(curve["content"])) for curve in fluxes.values())
     if total <= 0.0 or any(table_of(header, c) is None or c.get("projectile_pdg") not in fluxes for c in every):
         return None

@@ -1,8 +1,8 @@
 """Numbers to text for whole arrays: 17 significant digits of float64, so that reading gives back every bit.
 
-A double times a power of ten is computed in double-double arithmetic (Dekker, Numer. Math. 18, 224 (1971)) and rounded to
-a 17-digit integer, whose digits come from a table of four-digit groups. Unused positions of a field hold zero bytes, which
-`text.render` removes.
+A double times a power of ten is computed in double-double arithmetic (Dekker, Numer. Math. 18, 224 (1971)) and rounded
+to a 17-digit integer, whose digits come from a table of four-digit groups. Unused positions of a field hold zero bytes,
+which `text.render` removes.
 """
 
 from fractions import Fraction
@@ -86,7 +86,8 @@ def _seventeen_digits(a: NDArray[np.float64], power: NDArray[np.int64]) -> NDArr
     error = ((a_top * top - product) + a_top * bottom + a_bottom * top) + a_bottom * bottom + a * lo
     total = product + error
     error -= total - product
-    return total.astype(np.int64) + np.rint(error).astype(np.int64)
+    rounded: NDArray[np.int64] = total.astype(np.int64) + np.rint(error).astype(np.int64)
+    return rounded
 
 
 def _trim(text: Bytes, rows: NDArray[np.int64]) -> None:
@@ -113,7 +114,7 @@ def _one_by_one(text: Bytes, values: NDArray[np.float64], rows: NDArray[np.int64
 def format_integers(values: NDArray[Any]) -> Bytes:
     """Decimal text of integers (m,) as bytes (m, width), padded in front with zero bytes."""
     negative = values < 0
-    size = np.where(negative, -values.astype(np.int64), values).astype(np.uint64)
+    size = values.astype(np.uint64) if values.dtype.kind == "u" else np.abs(values.astype(np.int64)).astype(np.uint64)
     width = len(str(int(size.max(initial=0))))
     text = np.zeros((len(values), width + 1), dtype=np.uint8)
     text[:, 0] = np.where(negative, _MINUS, 0)

@@ -125,6 +125,11 @@ class EventFile:
         file._progress, file._attributes, file._rebuild = progress, attributes, bool(state["finishing"])
         return file, progress
 
+    @staticmethod
+    def resumable(path: str | Path) -> bool:
+        """Whether there is an unfinished file at `path` that `resume` may continue."""
+        return part_name(Path(path)).exists() and _sidecar(Path(path)).exists()
+
     def write(self, topology: str, first_row: int, columns: Columns) -> None:
         """Write equally long `columns` of `topology` at rows first_row, first_row + 1, ...; all columns at once.
 
@@ -144,7 +149,10 @@ class EventFile:
             array = np.asarray(values)
             if not np.can_cast(array.dtype, item.dtype, "same_kind"):
                 raise ValueError(f"{topology}/{name}: {array.dtype} does not fit into {item.dtype}")
-            data = np.ascontiguousarray(array, dtype=item.dtype).view(np.uint8).data
+            stored = np.ascontiguousarray(array, dtype=item.dtype)
+            if stored.dtype.kind in "iu" and array.dtype != stored.dtype and not np.array_equal(stored, array):
+                raise ValueError(f"{topology}/{name}: a number too large for {item.dtype}")
+            data = stored.view(np.uint8).data
             try:
                 _pwrite(self._descriptor, data, item.offset + first_row * item.dtype.itemsize)
             except OSError as error:

@@ -54,7 +54,7 @@ def write_header(file: h5py.File, header: Header) -> None:
     file.attrs["units_system"] = UNITS_SYSTEM
     file.attrs["versions"] = json.dumps(data["versions"], sort_keys=True)
     file.attrs["run_hash"] = header.run_hash()
-    file.attrs["index_range"] = _index_range(header)
+    file.attrs["index_range"] = _index_range(header, header.n_total)
     for group in ("config", "run", "particles", "flux", "cross_sections"):
         if group in file:
             del file[group]
@@ -64,6 +64,8 @@ def write_header(file: h5py.File, header: Header) -> None:
     config["plan"] = json.dumps(data["plan"], sort_keys=True)
     config["header"] = json.dumps({k: v for k, v in data.items() if k not in _APART}, sort_keys=True)
     _write_table(file.create_group("run"), data["channels"])
+    totals = [int(channel.get("n_total", 0)) for channel in header.channels]
+    file["run/index_range"] = np.array([_index_range(header, n) for n in totals], dtype=np.int64).reshape(-1, 2)
     _write_table(file.create_group("particles"), data["particles"])
     for pdg, curve in header.flux.items():
         group = file.create_group(f"flux/{pdg}")
@@ -85,10 +87,10 @@ def create_columns(
     """Make every `/events/<topology>/<column>` at full size: contiguous, allocated now, not filled."""
     from h5py import h5d, h5p, h5s, h5t
 
-    events = file.create_group("events")
+    events = file.create_group("events", track_order=True)
     for name, n in rows.items():
         topology = header.topology(name)
-        group = events.create_group(name)
+        group = events.create_group(name, track_order=True)
         group.attrs["description"] = topology.description
         group.attrs["topology"] = json.dumps(topology.to_json())
         for column, kind in dtypes[name].items():
@@ -157,11 +159,10 @@ def read_header(file: h5py.File) -> Header:
     return Header.from_json(data, where)
 
 
-def _index_range(header: Header) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Rows [first, one past the last] of the run in this shard, one line per channel."""
-    totals = [int(channel.get("n_total", 0)) for channel in header.channels] or [header.n_total]
+def _index_range(header: Header, total: int) -> list[int]:
+    """[first, one past the last] of `total` events in this shard."""
     n = max(header.n_shards, 1)
-    return np.array([[header.shard * t // n, (header.shard + 1) * t // n] for t in totals], dtype=np.int64)
+    return [header.shard * total // n, (header.shard + 1) * total // n]
 
 
 def _write_table(group: h5py.Group, rows: list[dict[str, Any]]) -> None:

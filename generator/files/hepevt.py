@@ -1,8 +1,9 @@
 """HEPEVT text for detector simulations: LArSoft `TextFileGen` (`.hepevt`) and edep-sim (`.edep.hepevt`).
 
-Both: GeV, cm, ns, 15 columns `status pdg mother1 mother2 daughter1 daughter2 px py pz E m x y z t`. LArSoft wants one
-block per event, `number particles`; edep-sim takes one vertex per block, `event vertex particles x y z t`, with 11 columns
-(its flavour `pbomb`). Only particles that Geant4 knows and that leave the event have status 1.
+Both: GeV, cm, ns, columns `status pdg mother1 mother2 daughter1 daughter2 px py pz E m x y z t`. LArSoft wants one
+block per event, `number particles`; edep-sim takes one vertex per block, `event vertex particles x y z t`, with the
+first 11 columns (its flavour `pbomb`; set `/generator/count/fixed/number` to the number of blocks per event). Only
+particles that Geant4 knows and that leave the event have status 1.
 
 These formats hold neither weights nor exposure: both are written to `<file>.json`, by event number.
 """
@@ -72,16 +73,20 @@ def _larsoft(topology: Topology, columns: Columns, masses: Mapping[str, float], 
 
 
 def _edep_sim(topology: Topology, columns: Columns, masses: Mapping[str, float], numbers: NDArray[Any]) -> list[Piece]:
-    """One block per vertex that makes particles which leave the event."""
+    """One block per place where particles for Geant4 are made: vertices at one position share a block."""
     pieces: list[Piece] = []
     blocks = 0
-    for index in range(len(topology.vertices)):
-        outgoing = [p for p in topology.particles if p.produced == index and p.status == FINAL]
-        if not outgoing:
+    for name in topology.positions:
+        made = [p for p in topology.particles if p.status == FINAL and p.produced is not None]
+        made = [p for p in made if p.produced is not None and topology.vertices[p.produced].position == name]
+        made = [p for p in made if p.pdg is None or known_to_geant4(p.pdg)]
+        if not made:
             continue
-        pieces += [numbers, f" {blocks} {len(outgoing)}", *_position(topology, index, columns), "\n"]
+        vertex = made[0].produced
+        assert vertex is not None
+        pieces += [numbers, f" {blocks} {len(made)}", *_position(topology, vertex, columns), "\n"]
         blocks += 1
-        for particle in outgoing:
+        for particle in made:
             pieces += [*_status(topology, particle, columns), " 0 0 0 0"]
             pieces += [*_momentum(topology, particle, columns, masses), "\n"]
     return pieces

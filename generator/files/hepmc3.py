@@ -1,8 +1,8 @@
 """HepMC3 ASCII files that follow NuHepMC 1.0.0 (arXiv:2310.13211), written from columns without event objects.
 
-Units GEV and CM; vertex positions are (x, y, z, c t) in cm, `lab_pos` is (x, y, z) in cm and t in s (E.C.5). What the
-header and the columns hold beyond that travels in attributes named `darkhorn.*`, so that `files.read.read` gives back the
-same events.
+Units GEV and CM; vertex positions are (x, y, z, c t) in cm, `lab_pos` is (x, y, z) in cm and t in s (E.C.5). What
+the header and the columns hold beyond that travels in attributes named `darkhorn.*`, so that `files.read.read` gives
+back the same events.
 """
 
 import gzip
@@ -92,6 +92,11 @@ def event_pieces(header: Header, topology: Topology, columns: Columns, names: li
     kept = [name for name in IDENTITY if name in columns and name not in ("event_id", "process_id")]
     for name in [*kept, *extra_columns(topology, columns)]:
         pieces += [f"\nA 0 {COLUMN}{name} ", _number(columns[name])]
+    struck = next((particle.role for particle in topology.particles if particle.status == STRUCK), None)
+    for number, role in enumerate(particle_order(topology), start=1):
+        if struck and topology.particle(role).pdg == REMNANT_PDG:
+            remnant = _remnant(columns, pdg_of(topology, struck, columns))
+            pieces += [f"\nA {number} remnant_particle_number ", remnant]
     return [*pieces, "\n", *_graph(header, topology, columns, position)]
 
 
@@ -99,7 +104,6 @@ def _graph(header: Header, topology: Topology, columns: Columns, position: dict[
     """Particle and vertex lines, each vertex after what goes in and before what comes out."""
     numbers = {role: number for number, role in enumerate(particle_order(topology), start=1)}
     pieces: list[Piece] = []
-    struck = next((particle.role for particle in topology.particles if particle.status == STRUCK), None)
 
     def line(role: str, parent: int) -> list[Piece]:
         e, px, py, pz = momentum_of(topology, role, columns, header.masses)
@@ -107,14 +111,7 @@ def _graph(header: Header, topology: Topology, columns: Columns, position: dict[
         found: list[Piece] = [f"P {numbers[role]} {parent} ", _number(pdg)]
         for value in (px, py, pz, e, mass):
             found += [" ", _number(value)]
-        found.append(f" {topology.particle(role).status}\n")
-        if topology.particle(role).pdg == REMNANT_PDG and struck:
-            found += [
-                f"A {numbers[role]} remnant_particle_number ",
-                _remnant(columns, pdg_of(topology, struck, columns)),
-            ]
-            found.append("\n")
-        return found
+        return [*found, f" {topology.particle(role).status}\n"]
 
     for index, vertex in enumerate(topology.vertices):
         incoming = [particle for particle in topology.particles if particle.ends == index]
@@ -131,7 +128,8 @@ def _graph(header: Header, topology: Topology, columns: Columns, position: dict[
 
 def _remnant(columns: Columns, struck: int | NDArray[Any]) -> NDArray[Any]:
     """Code of the target nucleus 100ZZZAAA0 less one nucleon (P.C.2)."""
-    return np.asarray(columns["target_pdg"], dtype=np.int64) - 10 - 10000 * (np.asarray(struck) == 2212)
+    codes: NDArray[Any] = np.asarray(columns["target_pdg"], dtype=np.int64) - 10 - 10000 * (np.asarray(struck) == 2212)
+    return codes
 
 
 def particle_order(topology: Topology) -> list[str]:

@@ -66,7 +66,7 @@ class _Buffer:
         self._topology: Topology = file.header.topology(name)
         self._roles = particle_order(self._topology)
         identity = [c for c in IDENTITY if c in self._dtypes and c not in ("event_id", "process_id")]
-        self._own = [*identity, *extra_columns(self._topology, self._dtypes)]  # type: ignore[arg-type]
+        self._own = [*identity, *extra_columns(self._topology, self._dtypes)]
         self._numbers: list[str] = []
         self._exact: list[list[str]] = []
 
@@ -117,6 +117,9 @@ class _Buffer:
             parse = float if self._dtypes[name].kind == "f" else int
             found[name] = np.array([parse(row[i]) for row in self._exact], dtype=self._dtypes[name])
         self._numbers, self._exact = [], []
+        absent = [name for name in self._dtypes if name not in found]
+        if absent:
+            raise _damaged(self._file.path, f"events without {', '.join(absent)}")
         return {name: np.ascontiguousarray(found[name], dtype=dtype) for name, dtype in self._dtypes.items()}
 
 

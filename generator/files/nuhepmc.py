@@ -17,8 +17,8 @@ CV_MEANING = (
     "CV already holds 1/N of the number of generated events; do not divide by it again."
 )
 FATX_MEANING = (
-    "Production cross section per atom of the modelled channels, averaged over the flux in the file and over the target "
-    "atoms; decay and geometrical acceptance are not in it but in weights of their own."
+    "Production cross section per atom of the modelled channels, averaged over the flux in the file and over the "
+    "target atoms; decay and geometrical acceptance are not in it but in weights of their own."
 )
 
 

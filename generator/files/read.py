@@ -78,7 +78,10 @@ def read_hdf5(path: Path, allow_incomplete: bool = False) -> Events:
         lengths = {item.rows for item in columns.values()}
         if len(lengths) > 1:
             raise InputError(str(path), f"columns of {topology} of different length", "equal lengths", "It is damaged.")
-    return Events(header, {name: MappedColumns(path, name, columns) for name, columns in layout.items()})
+        if "event_id" not in columns or "weight" not in columns:
+            raise InputError(str(path), f"no event_id or weight in {topology}", "both columns", "It is damaged.")
+    names = [topology.name for topology in header.topologies if topology.name in layout]
+    return Events(header, {name: MappedColumns(path, name, layout[name]) for name in names})
 
 
 def header_of(path: str | Path) -> Header:

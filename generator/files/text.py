@@ -43,11 +43,11 @@ def render(pieces: Sequence[Piece], rows: int) -> bytes:
     for at, field in places:
         block[:, at : at + field.shape[1]] = field
     flat = block.reshape(-1)
-    return flat[flat != 0].tobytes()
+    return bytes(flat[flat != 0].tobytes())
 
 
 def float_text(value: float) -> str:
     """One number as `render` would write it."""
     field = format_floats(np.array([value], dtype=np.float64))
     assert field.shape[1] == FLOAT_WIDTH
-    return field[field != 0].tobytes().decode()
+    return str(field[field != 0].tobytes(), "ascii")

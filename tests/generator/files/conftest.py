@@ -45,7 +45,7 @@ def _store(columns, role, p):
 
 def _sample(rng, n, nucleon, first_id):
     columns = {
-        "event_id": (first_id + np.arange(n)).astype("u8"),
+        "event_id": np.uint64(first_id) + np.arange(n, dtype="u8"),
         "process_id": np.full(n, 751 if nucleon else 750, "i2"),
         "channel": np.full(n, 2 if nucleon else 0, "i2"),
         "target_pdg": np.full(n, 1000180400, "i4"),
