@@ -13,7 +13,6 @@ Examples:
 
 
 @click.group("cards", invoke_without_command=True, epilog=_EXAMPLES)
-@settings_options
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
@@ -31,7 +30,6 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("name")
-@settings_options
 def show(name: str) -> None:
     """Print the shipped card NAME with its comments."""
     from darkhorn.generator.runcard import show_card
@@ -40,12 +38,15 @@ def show(name: str) -> None:
 
 
 @command.command("schema")
-@settings_options
 def schema() -> None:
     """Print the JSON schema (draft 2020-12) of run cards."""
     from darkhorn.generator.card_schema import card_schema
 
     print_json(card_schema())
+
+
+for _one in (command, show, schema):
+    _one.params += settings_options()
 
 
 def _first_sentence(text: str) -> str:

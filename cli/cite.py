@@ -12,7 +12,7 @@ darkhorn cite microboone""",
 )
 @click.argument("source", metavar="FILE|CARD")
 def command(source: str) -> None:
-    """BibTeX entries of what an event file or a run card rests on."""
+    """Print BibTeX entries of what a file or a card rests on."""
     from pathlib import Path
 
     from darkhorn.generator.citations import bibtex, citations_for

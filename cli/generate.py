@@ -13,6 +13,7 @@ from darkhorn.cli.options import (
     cli_command,
     device_option,
     json_option,
+    no_standard_stream,
     overwrite_option,
     seed_option,
     set_option,
@@ -145,9 +146,7 @@ def _output_path(card: str, output: str | None, resume: bool, overwrite: bool) -
     from darkhorn.generator.files.formats import HDF5, format_of
     from darkhorn.generator.files.output import check_output
 
-    if output == "-":
-        do = "Give a file: text formats can be compressed (.hepmc3.gz)."
-        raise InputError("-o", "standard output", "the name of a file", do)
+    no_standard_stream(output or "", "-o")
     path = Path(output if output is not None else ("events" if card == "-" else Path(card).stem) + ".h5")
     kind = format_of(path)
     if path.name.endswith(".part"):
@@ -192,7 +191,6 @@ def _to_hdf5(
 def _to_text(simulation: "Simulation", path: Path, request: "Request", overwrite: bool) -> "tuple[Header, float]":
     """Columns first, into a file beside the output, then the text: memory stays bounded."""
     from darkhorn.generator.files.convert import convert
-
     from darkhorn.generator.files.output import part_name
 
     columns = path.with_name(f".{path.name}.columns.h5")
@@ -215,15 +213,13 @@ def _to_text(simulation: "Simulation", path: Path, request: "Request", overwrite
 def _announce(simulation: "Simulation", card: "RunCard", request: "Request") -> None:
     if settings().quiet:
         return
-    import jax
-
     from darkhorn import __version__
+    from darkhorn.cli.session import device_name
 
-    found = jax.devices()
     shard = f", shard {request.shard}/{request.n_shards}" if request.n_shards > 1 else ""
     kind = "unweighted" if request.unweighted else "weighted"
     say(
-        f"darkhorn {__version__} on {found[0].platform} ({found[0].device_kind}), card {card.name} "
+        f"darkhorn {__version__} on {device_name()}, card {card.name} "
         f"[{card.hash()[:12]}], seed {request.seed}\n"
         f"{request.events} {kind} events{shard} for {card.exposure:g} POT in {len(simulation.build.channels)} channels"
     )

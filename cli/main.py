@@ -21,8 +21,8 @@ from darkhorn.kernels.errors import DarkhornError, OutputError, did_you_mean
 # Modules of commands import what they need inside their functions, so that help never loads jax, numpy or h5py.
 SECTIONS = {
     "Physics": ("generate", "rate", "xsec", "widths"),
-    "Event files": ("cite",),
-    "Getting started": ("cards",),
+    "Event files": ("info", "convert", "validate", "unweight", "merge", "cite"),
+    "Getting started": ("cards", "doctor"),
 }
 INTERRUPTED = 130
 
@@ -82,11 +82,9 @@ Examples:
   darkhorn generate microboone -o events.h5         the events themselves
   darkhorn generate microboone --set "model.m4=120 MeV" -n 1000000 -o events.hepmc3.gz
   darkhorn cards show microboone > mine.yaml        a card of your own to edit
-\b
 `darkhorn COMMAND --help` has the options and examples of a command.""",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-@settings_options
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Monte Carlo of dark-sector signals at neutrino beams.
@@ -98,6 +96,9 @@ def cli(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(2)
+
+
+cli.params += settings_options()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

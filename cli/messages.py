@@ -1,5 +1,6 @@
 """What the commands say: notes on standard error, tables and JSON on standard output."""
 
+import contextlib
 import json
 import math
 import sys
@@ -26,13 +27,14 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
     return callback
 
 
-def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add -v and -q; they may stand before or after the name of the command."""
+def settings_options() -> list[click.Parameter]:
+    """The options -v and -q, which may stand before or after the name of the command."""
     common: dict[str, Any] = {"is_flag": True, "expose_value": False, "is_eager": True}
-    quiet = click.option("-q", "--quiet", callback=_set("quiet"), help="No notes, only results and errors.", **common)
     text = "Show the traceback of an error."
-    verbose = click.option("-v", "--verbose", callback=_set("verbose"), help=text, **common)
-    return verbose(quiet(function))
+    return [
+        click.Option(["-q", "--quiet"], callback=_set("quiet"), help="No notes, only results and errors.", **common),
+        click.Option(["-v", "--verbose"], callback=_set("verbose"), help=text, **common),
+    ]
 
 
 def settings(ctx: click.Context | None = None) -> Settings:
@@ -44,10 +46,8 @@ def settings(ctx: click.Context | None = None) -> Settings:
 
 def say(text: str) -> None:
     """A line on standard error; silent if nobody listens there any more."""
-    try:
+    with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
-    except OSError:
-        pass
 
 
 def note(text: str) -> None:

@@ -15,7 +15,9 @@ def cli_command(name: str, examples: str, **settings: Any) -> Callable[[Callable
     epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines())
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        return click.command(name, epilog=epilog, **settings)(settings_options(function))
+        made = click.command(name, epilog=epilog, cls=click.Command, **settings)(function)
+        made.params += settings_options()
+        return made
 
     return decorate
 
@@ -40,7 +42,7 @@ device_option = click.option(
 )
 
 
-class ShardType(click.ParamType):
+class ShardType(click.ParamType):  # type: ignore[type-arg]
     """`i/n` with 0 <= i < n."""
 
     name = "i/n"
@@ -55,7 +57,7 @@ class ShardType(click.ParamType):
         return int(match[1]), int(match[2])
 
 
-class QuantityType(click.ParamType):
+class QuantityType(click.ParamType):  # type: ignore[type-arg]
     """Text with a unit, to the number in the internal unit; with `bare`, a unit may be left out."""
 
     def __init__(self, dimension: str, bare: str = "") -> None:
@@ -77,7 +79,7 @@ class QuantityType(click.ParamType):
             self.fail(f"found {error.found}; allowed: {error.allowed}. {error.do}")
 
 
-class EnergiesType(click.ParamType):
+class EnergiesType(click.ParamType):  # type: ignore[type-arg]
     """One energy, or `first:last:number[:log]`, to a list of GeV."""
 
     name = "energies"
@@ -105,3 +107,9 @@ class EnergiesType(click.ParamType):
         if not energy > 0:
             self.fail(f"{value!r}: an energy must be above 0.")
         return energy
+
+
+def no_standard_stream(name: str, option: str) -> None:
+    """Raise InputError for `-` where a file is needed."""
+    if name == "-":
+        raise InputError(option, "`-`, a standard stream", "the name of a file", "Event files cannot be piped.")

@@ -24,7 +24,7 @@ darkhorn rate mine.yaml --precision 1e-4 --json""",
 @device_option
 @json_option
 def command(card: str, precision: float, overrides: tuple[str, ...], device: str, as_json: bool) -> None:
-    """Expected number of events in the exposure of CARD, per channel.
+    """Expected events in the exposure of CARD, per channel.
 
     Nothing is written. The error is that of the integration. ESS is the effective number of points behind the sum.
     """

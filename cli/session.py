@@ -35,9 +35,19 @@ def start(device: str = "auto") -> None:
         do = "Use --device cpu, or see `darkhorn doctor`."
         raise InputError("devices", f"a platform that does not start ({first})", "cpu or gpu", do) from error
     if device == "gpu" and found[0].platform != "gpu":
-        there = ", ".join(f"{d.platform} ({d.device_kind})" for d in found)
         do = 'Use --device cpu, or install the GPU libraries: pip install "darkhorn[cuda12]".'
-        raise InputError("--device gpu", f"no GPU that jax can use, only {there}", "a machine with a GPU", do)
+        raise InputError("--device gpu", f"no GPU that jax can use, only {device_name()}", "a machine with a GPU", do)
+
+
+def device_name() -> str:
+    """The devices in use, for people: 'cpu, 8 cores' or 'gpu, 2 x NVIDIA H200'."""
+    import jax
+
+    found = jax.devices()
+    if found[0].platform == "cpu":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return f"cpu, {cores} cores"
+    return f"{found[0].platform}, {len(found)} x {found[0].device_kind}"
 
 
 def cache_root() -> Path:

@@ -13,7 +13,7 @@ darkhorn widths microboone --set model.hnl=majorana --json""",
 @set_option
 @json_option
 def command(card: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Every open decay of every unstable state of the model of CARD: width, branching ratio, c tau."""
+    """Width, branching ratio and c tau of every open decay in the model of CARD."""
     from darkhorn.generator.runcard import load_card
 
     checked = load_card(card, list(overrides))

@@ -28,7 +28,7 @@ darkhorn xsec microboone --energy "0.2 GeV:3 GeV:30:log" --json""",
 def command(
     card: str, energies: tuple[list[float], ...], targets: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
 ) -> None:
-    """Total cross sections of the upscattering in the model of CARD.
+    """Total cross sections in the model of CARD.
 
     Per scatterer: the whole nucleus if coherent, one proton or neutron otherwise. Zero below threshold.
     """
