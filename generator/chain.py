@@ -2,7 +2,8 @@
 
     columns, weight = chain(params, u),   u in [0, 1)^D, one row per dimension, one column per event
 
-A stage names the uniforms it eats, reads what earlier stages made, and returns new columns and ONE weight factor.
+A stage names the uniforms it eats, reads what earlier stages made, and returns new columns and ONE weight factor (or
+none).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,19 +24,26 @@ class Stage:
     name   the factor is stored as the column `w_<name>`
     dims   names of the uniforms it eats, one row of u each
     adapt  those of them that the importance map of the channel warps (the others are already flat in the weight)
+    weighs  it has a factor; a stage that only makes columns returns None for it
     """
 
     name: str
     dims: tuple[str, ...]
-    run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array]]
+    run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array | None]]
     adapt: tuple[str, ...] = ()
+    weighs: bool = True
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A tuple of stages: the static part of a channel. Channels with equal chains share one compiled program."""
+    """A tuple of stages: the static part of a channel. Channels with equal chains share one compiled program.
+
+    `prepare` derives from the parameters that a user sets (masses, couplings) those that the stages read (vertices,
+    widths, lifetimes), inside the compiled program: gradients and scans then see the whole dependence.
+    """
 
     stages: tuple[Stage, ...]
+    prepare: Callable[[Params], Params] = dict
     dims: tuple[str, ...] = field(init=False)
     adapted: tuple[int, ...] = field(init=False)
 
@@ -47,17 +55,25 @@ class Chain:
         object.__setattr__(self, "dims", dims)
         object.__setattr__(self, "adapted", tuple(i for i, dim in enumerate(dims) if dim in adapt))
 
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the columns with the factors of the weight."""
+        return tuple(f"w_{stage.name}" for stage in self.stages if stage.weighs)
+
     def __call__(self, params: Params, u: Sequence[jax.Array]) -> State:
         """Columns of the events u, D rows of shape (n,): what the stages made, `w_<stage>` for each factor and
         `weight`, their product.
         """
+        params = self.prepare(params)
         state: State = {}
         weight = jnp.ones_like(u[0])
         row = 0
         for stage in self.stages:
             rows = len(stage.dims)
             new, factor = stage.run(params, state, u[row : row + rows])
-            factor = jnp.broadcast_to(factor, weight.shape)
-            state = {**state, **new, f"w_{stage.name}": factor}
-            weight, row = weight * factor, row + rows
+            state, row = {**state, **new}, row + rows
+            if factor is not None:
+                factor = jnp.broadcast_to(factor, weight.shape)
+                state[f"w_{stage.name}"] = factor
+                weight = weight * factor
         return {**state, "weight": weight}

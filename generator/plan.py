@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.generator.channel import Channel
-from darkhorn.generator.device import PILOT_EVENTS, PILOT_MEASURES, pilot
+from darkhorn.generator.device import MAP_BINS, PILOT_EVENTS, PILOT_MEASURES, pilot
 from darkhorn.generator.files.output import check_output, fail, sync_folder
 from darkhorn.generator.streams import channel_key
 from darkhorn.kernels.errors import InputError
+from darkhorn.kernels.vegas import flat_map
 
 # The largest weight of the pilot is a sample maximum: the margin makes weights above it rare, and unweighting reports
 # them.
@@ -148,6 +149,13 @@ def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
             "Check masses, couplings, regions and flux range.",
         )
     return plan
+
+
+def untrained_plan(channels: Sequence[Channel]) -> Plan:
+    """A plan with flat maps and equal rates: of the right shape, for compiling ahead."""
+    grids = [np.asarray(flat_map(len(channel.chain.adapted), MAP_BINS)) for channel in channels]
+    found = [ChannelPlan(c.name, grid, 1.0, 0.0, 0.0, 1.0) for c, grid in zip(channels, grids, strict=True)]
+    return Plan("", 0, tuple(found))
 
 
 def read_plan(path: Path) -> Plan:

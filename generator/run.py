@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from darkhorn.generator.chain import State
 from darkhorn.generator.channel import Channel
 from darkhorn.generator.device import as_float64, batch, batch_unweighted
 from darkhorn.generator.plan import Plan
@@ -190,6 +191,13 @@ class Runner:
                 for future in ahead:
                     future.cancel()
 
+    def compile(self, task: Task) -> None:
+        """Run one batch and drop it."""
+        if self.unweighted:
+            self._attempt(task, np.arange(task.first, task.stop, dtype=np.uint64), 0)
+        else:
+            self.make(task)
+
     def _on_device(self, index: int) -> Any:
         if index not in self._params:
             self._params[index] = (as_float64(self.channels[index].params), jnp.asarray(self.plan.channels[index].grid))
@@ -227,20 +235,13 @@ class Runner:
         return self._block(task, channel, index, columns, task.stop - task.first)
 
     def _unweighted(self, task: Task) -> Block:
-        share, channel = task.share, self.channels[task.share.index]
-        params, grid = self._on_device(share.index)
-        found = self.plan.channels[share.index]
-        maximum, unit = jnp.asarray(found.maximum, jnp.float64), jnp.asarray(self.unit, jnp.float64)
+        channel = self.channels[task.share.index]
         n = task.stop - task.first
         pending = np.arange(task.first, task.stop, dtype=np.uint64)
         columns: dict[str, Column] = {}
         attempted = 0
         for attempt in range(MAX_ATTEMPTS):
-            key = jnp.asarray(channel_key(self.seed, channel.name, "events", attempt))
-            low, high, wanted = self._indices(pending)
-            state, accepted, finite = batch_unweighted(
-                channel.chain, channel.columns, params, grid, key, low, high, wanted, maximum, unit
-            )
+            state, accepted, finite = self._attempt(task, pending, attempt)
             self._check(np.asarray(finite), pending, task)
             attempted += len(pending)
             taken = np.asarray(accepted)[: len(pending)]
@@ -259,6 +260,19 @@ class Runner:
             "an acceptance above 0.1 %",
             "Make weighted events (leave --unweighted out), or restrict the card to channels with even weights.",
         )
+
+    def _attempt(self, task: Task, pending: NDArray[np.uint64], attempt: int) -> tuple[State, jax.Array, jax.Array]:
+        """Accept-reject of the events that are still pending."""
+        channel = self.channels[task.share.index]
+        params, grid = self._on_device(task.share.index)
+        maximum = jnp.asarray(self.plan.channels[task.share.index].maximum, jnp.float64)
+        unit = jnp.asarray(self.unit, jnp.float64)
+        key = jnp.asarray(channel_key(self.seed, channel.name, "events", attempt))
+        low, high, wanted = self._indices(pending)
+        made: tuple[State, jax.Array, jax.Array] = batch_unweighted(
+            channel.chain, channel.columns, params, grid, key, low, high, wanted, maximum, unit
+        )
+        return made
 
     def _block(
         self, task: Task, channel: Channel, index: NDArray[np.uint64], columns: dict[str, Column], attempted: int
@@ -280,6 +294,18 @@ class Runner:
             f"event {bad} of channel {name} (seed {self.seed}) holds a number that is not finite: a bug of darkhorn. "
             f"Replay it with Simulation.event({bad}, n={self.layout.total}, seed={self.seed}) and report it."
         )
+
+
+def compile_ahead(channels: Sequence[Channel], plan: Plan, unweighted: bool, batch_size: int | None) -> None:
+    """Compile the batch of every distinct chain by running one batch of it: for a thread beside the pilot, whose own
+    compilation takes as long. `plan` is any plan with maps of the right shape; nothing is kept but the program.
+    """
+    kinds = {(channel.chain, channel.columns, channel.can_miss): index for index, channel in enumerate(channels)}
+    for index in kinds.values():
+        share = Share(index, 0, 4, 4, 0, 0)
+        layout = Layout(4, 0, 1, (share,))
+        runner = Runner(channels, plan, 0, layout, unweighted, batch_size)
+        runner.compile(Task(share, 0, 4))
 
 
 def column_types(channel: Channel) -> dict[str, np.dtype[Any]]:

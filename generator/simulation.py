@@ -18,9 +18,9 @@ from darkhorn.generator.citations import citations_for
 from darkhorn.generator.device import require_x64
 from darkhorn.generator.events import Events
 from darkhorn.generator.header import Header
-from darkhorn.generator.plan import Plan, make_plan
+from darkhorn.generator.plan import Plan, make_plan, untrained_plan
 from darkhorn.generator.rate import expected_events
-from darkhorn.generator.run import Block, Runner, Share, Statistics, Task, make_layout
+from darkhorn.generator.run import Block, Runner, Share, Statistics, Task, compile_ahead, make_layout
 from darkhorn.generator.runcard import RunCard, load_card
 from darkhorn.kernels.errors import InputError
 
@@ -124,9 +124,20 @@ class Simulation:
             raise InputError(
                 "shard", f"{request.shard}/{request.n_shards}", "i/n with 0 <= i < n", "Count shards from 0."
             )
-        plan = self.plan(seed)
+        plan = self._plan_and_program(seed, request)
         layout = make_layout(self.build.channels, plan, events, request.shard, request.n_shards, request.unweighted)
         return Runner(self.build.channels, plan, seed, layout, request.unweighted, request.batch_size)
+
+    def _plan_and_program(self, seed: int, request: Request) -> Plan:
+        """The plan; while it is made, the batch program is compiled on another core."""
+        if seed in self._plans:
+            return self._plans[seed]
+        flat = untrained_plan(self.build.channels)
+        with ThreadPoolExecutor(1) as pool:
+            program = pool.submit(compile_ahead, self.build.channels, flat, request.unweighted, request.batch_size)
+            plan = self.plan(seed)
+            program.result()
+        return plan
 
     def blocks(self, n: int | None = None, seed: int | None = None, unweighted: bool = False) -> Iterator[Block]:
         """The events in blocks of bounded size, in order: columns by name, the channel, the rows they belong to."""

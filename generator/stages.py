@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from darkhorn.generator.chain import Params, Stage, State
 from darkhorn.kernels.constants import SPEED_OF_LIGHT
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
-from darkhorn.kernels.kinematics import Vector
+from darkhorn.kernels.kinematics import Vector, transverse_axes
 from darkhorn.kernels.trigonometry import sincos2pi
 
 FLUX_CELLS = 4096
@@ -77,19 +77,16 @@ TARGETS = Stage("targets", ("x", "y", "z"), _targets, adapt=("z",))
 
 # ------------------------------------------------------------------------------------------------------------ line of
 # sight
-def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """Birth point of the neutrino and its direction; the factor is (distance of the reference point / distance)^2.
+def _birth(params: Params, energy: jax.Array, u: Sequence[jax.Array]) -> tuple[Vector, jax.Array]:
+    """Where a neutrino of this energy is born, and that place along the beam axis.
 
-    The flux is that at the reference point of the detector; a neutrino born at z has spread over the square of the
-    distance by then. Birth points: z from a sum of exponentials, one per parent, cut at the ends of the decay region;
-    (x, y) uniform in a disc.
+    z from a sum of exponentials, one per kind of parent, cut at the ends of the decay region; (x, y) uniform in a
+    disc. u: along, radius, azimuth.
 
-    params["beam"]: `share` and `length_cm` (4, n) on a uniform energy grid of `energy_step`, `start_cm`, `end_cm`,
-    `radius_cm`, `origin` (3,) of the beam frame and its axes `axes` (3, 3) (rows) in the detector frame, `reference`
-    (3,).
+    params["beam"]: `share` and `length_cm` (k, n) on a uniform energy grid of `energy_step`, `start_cm`, `end_cm`,
+    `radius_cm`; `origin` (3,) of the beam frame and its `axes` (3, 3) (rows) in the detector frame.
     """
     beam = params["beam"]
-    energy = state["energy"]
     last = beam["share"].shape[1] - 1
     slot = jnp.clip((energy / beam["energy_step"]).astype(jnp.int32), 0, last)
     share = beam["share"]
@@ -114,16 +111,111 @@ def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tupl
         place: jax.Array = beam["origin"][i] + across_x * axes[0, i] + across_y * axes[1, i] + along * axes[2, i]
         return place
 
-    birth = Vector(component(0), component(1), component(2))
+    return Vector(component(0), component(1), component(2)), along
+
+
+def _reference_distance(params: Params, birth: Vector) -> jax.Array:
+    """Distance from the birth point to the place for which the flux holds, params["beam"]["reference"] (3,)."""
+    reference = params["beam"]["reference"]
+    return Vector(*(reference[i] - b for i, b in enumerate(birth))).norm()
+
+
+def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Birth point of the neutrino and its direction to the scattering; the factor is (reference distance / distance)^2.
+
+    A neutrino beam spreads with the square of the distance from the birth point; the flux is that at the reference
+    point.
+    """
+    birth, along = _birth(params, state["energy"], u)
     flown = Vector(state["scatter_x"], state["scatter_y"], state["scatter_z"]).minus(birth)
     distance = flown.norm()
-    to_reference = Vector(*(beam["reference"][i] - b for i, b in enumerate(birth)))
     unit = flown.scale(1 / distance)
     columns = {"nu_dx": unit.x, "nu_dy": unit.y, "nu_dz": unit.z, "baseline": distance, "birth_along": along}
-    return columns, to_reference.dot(to_reference) / (distance * distance)
+    return columns, (_reference_distance(params, birth) / distance) ** 2
 
 
 LINE_OF_SIGHT = Stage("line_of_sight", ("along", "radius", "azimuth"), _line_of_sight)
+
+
+# ------------------------------------------------------------------------------------- backwards from the decay point
+def _decay_place(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Decay point uniform in `decay_region`; the factor is scatterers per cm^3 of the region of scattering (1e38)
+    times the volume of the decay
+    region: the shift from scattering to decay point has a unit Jacobian for a fixed flight.
+    """
+    region = params["decay_region"]
+    x, y, z = region.sample_uniform(u[0], u[1], u[2])
+    return {"decay_x": x, "decay_y": y, "decay_z": z}, params["scatterers_per_cm3"] * region.volume()
+
+
+def _sight_of_decay(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+    """Birth point of the neutrino, chosen before the scattering point is known. No factor."""
+    birth, along = _birth(params, state["energy"], u)
+    columns = {"birth_x": birth.x, "birth_y": birth.y, "birth_z": birth.z, "birth_along": along}
+    return columns, None
+
+
+def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """From the decay point D back to the scattering point S, with the angle theta of the scattering and its azimuth
+    already chosen.
+
+    The birth point s, S and D are a triangle with sides r = |S - s|, l = |D - S| and D0 = |D - s|, and the outer
+    angle theta at S: r = -l cos theta + sqrt(D0^2 - l^2 sin^2 theta). At fixed (theta, azimuth, l), d^3S flux(S) =
+    d^3D flux L0^2 / [D0 (r + l cos theta)], with L0 the reference distance: nothing is approximated and the spread of
+    the beam cancels. l is exponential between the nearest and the farthest point of the region from D. The factor is
+    the probability of that interval times L0^2 / [D0 (r + l cos theta)], and 0 if S is not in the region.
+
+    params: `region`, `m_n`, `ctau_n`. state: n4_transverse, n4_along (GeV) with respect to the neutrino, azimuth
+    (turns). Source: law of cosines; unit Jacobian of the rigid rotation. Checked against forward sampling in
+    tests/statistical/test_soil.py.
+    """
+    transverse, parallel = state["n4_transverse"], state["n4_along"]
+    momentum = jnp.sqrt(transverse * transverse + parallel * parallel)
+    sine, cosine = transverse / momentum, parallel / momentum
+    length = decay_length(momentum, params["m_n"], params["ctau_n"])
+    decay = Vector(state["decay_x"], state["decay_y"], state["decay_z"])
+    birth = Vector(state["birth_x"], state["birth_y"], state["birth_z"])
+    line = decay.minus(birth)
+    whole = line.norm()
+    axis = line.scale(1 / whole)
+    near, far = params["region"].distance_range(decay.x, decay.y, decay.z)
+    flown = decay_distance(u[0], near, far, length)
+    radicand = whole * whole - (flown * sine) ** 2
+    possible = radicand > 0
+    root = jnp.sqrt(jnp.where(possible, radicand, 1.0))
+    r = root - flown * cosine
+    possible = possible & (r > 0)
+    # angles in the plane of the triangle: alpha at s, beta at D
+    sin_alpha = jnp.where(possible, flown * sine / whole, 0.0)
+    cos_alpha = jnp.where(possible, root / whole, 1.0)
+    sin_beta, cos_beta = sine * cos_alpha - cosine * sin_alpha, cosine * cos_alpha + sine * sin_alpha
+    sin_phi, cos_phi = sincos2pi(state["azimuth"])
+    first, second = transverse_axes(axis)
+    across = first.scale(cos_phi).plus(second.scale(sin_phi))
+    neutrino = axis.scale(cos_alpha).minus(across.scale(sin_alpha))
+    direction = axis.scale(cos_beta).plus(across.scale(sin_beta))
+    scatter = decay.minus(direction.scale(flown))
+    inside = possible & params["region"].contains(scatter.x, scatter.y, scatter.z)
+    spread = _reference_distance(params, birth) ** 2 / (whole * jnp.where(possible, root, 1.0))
+    columns = {
+        "scatter_x": scatter.x,
+        "scatter_y": scatter.y,
+        "scatter_z": scatter.z,
+        "nu_dx": neutrino.x,
+        "nu_dy": neutrino.y,
+        "nu_dz": neutrino.z,
+        "baseline": jnp.where(possible, r, whole),
+        "flight": flown,
+        "n4_px": momentum * direction.x,
+        "n4_py": momentum * direction.y,
+        "n4_pz": momentum * direction.z,
+    }
+    return columns, jnp.where(inside, decay_probability(near, far, length) * spread, 0.0)
+
+
+DECAY_PLACE = Stage("targets", ("x", "y", "z"), _decay_place, adapt=("z",))
+SIGHT_OF_DECAY = Stage("line_of_sight", ("along", "radius", "azimuth"), _sight_of_decay, weighs=False)
+BACKTRACK = Stage("decay", ("flight",), _backtrack, adapt=("flight",))
 
 
 # ------------------------------------------------------------------------------------------------------------ flight
@@ -163,27 +255,27 @@ def _decay_forced(params: Params, state: State, u: Sequence[jax.Array]) -> tuple
     return _decay_point(state, flown, momentum), jnp.where(reached, decay_probability(near, far, length), 0.0)
 
 
-def _decay_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """The decay happens where the exponential law puts it, in or out of `decay_region`; the factor is 1.
+def _decay_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+    """The decay happens where the exponential law puts it, in or out of `decay_region`. No factor.
 
     The column `decay_inside` says whether it is in the region.
     """
     momentum, length, near, far = _ray(params, state, "decay_region")
     flown = -length * jnp.log1p(-u[0])
     inside = (flown >= near) & (flown < far)
-    return {**_decay_point(state, flown, momentum), "decay_inside": inside.astype(jnp.int8)}, jnp.ones_like(flown)
+    return {**_decay_point(state, flown, momentum), "decay_inside": inside.astype(jnp.int8)}, None
 
 
 DECAY_FORCED = Stage("decay", ("flight",), _decay_forced)
-DECAY_FREE = Stage("decay", ("flight",), _decay_free)
+DECAY_FREE = Stage("decay", ("flight",), _decay_free, weighs=False)
 
 
 # ------------------------------------------------------------------------------------------------------------ time
-def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
     """Times of scattering and decay: proton on target in one of the filled buckets, then parent, neutrino and N fly.
 
     One uniform number chooses the bucket and, rescaled, the place in its Gaussian. The parent flies at the speed of a
-    charged pion that sends a neutrino of this energy forward. The factor is 1.
+    charged pion that sends a neutrino of this energy forward. No factor.
 
     params["spill"]: `buckets`, `spacing_ns`, `sigma_ns`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
     """
@@ -200,11 +292,11 @@ def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     px, py, pz = state["n4_px"], state["n4_py"], state["n4_pz"]
     momentum = jnp.sqrt(px * px + py * py + pz * pz)
     decay = scatter + flight_time(state["flight"], state["n4_e"], momentum)
-    return {"scatter_t": scatter, "decay_t": decay}, jnp.ones_like(scatter)
+    return {"scatter_t": scatter, "decay_t": decay}, None
 
 
 def _normal_quantile(p: jax.Array) -> jax.Array:
     return jax.scipy.special.ndtri(p)
 
 
-TIME = Stage("time", ("proton",), _time)
+TIME = Stage("time", ("proton",), _time, weighs=False)

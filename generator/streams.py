@@ -65,7 +65,8 @@ def uniforms(key: jax.Array, low: jax.Array, high: jax.Array, dimensions: int) -
         shape = low.shape
         a, b = _block(jnp.broadcast_to(k0, shape), jnp.broadcast_to(k1, shape), low, high)
         bits = (a.astype(jnp.uint64) << jnp.uint64(32)) | b.astype(jnp.uint64)
-        return (bits >> jnp.uint64(64 - _MANTISSA_BITS)).astype(jnp.float64) * 2.0**-_MANTISSA_BITS
+        number: jax.Array = (bits >> jnp.uint64(64 - _MANTISSA_BITS)).astype(jnp.float64) * 2.0**-_MANTISSA_BITS
+        return number
 
     rows: jax.Array = jax.lax.map(row, jnp.arange(dimensions, dtype=jnp.uint32))
     return rows

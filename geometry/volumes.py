@@ -54,6 +54,12 @@ def _barrel(
     return jnp.where(regular, near, -unlimited), jnp.where(regular, far, unlimited)
 
 
+def _length(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
+    """sqrt(a^2 + b^2 + c^2) with a zero gradient, not NaN, at 0."""
+    square = a * a + b * b + c * c
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Box:
@@ -76,6 +82,14 @@ class Box:
         """True inside and on the surface."""
         c, h = self.centre, self.half_size
         return (jnp.abs(x - c[0]) <= h[0]) & (jnp.abs(y - c[1]) <= h[1]) & (jnp.abs(z - c[2]) <= h[2])
+
+    def distance_range(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(nearest, farthest) distance in cm from a point to the points of the volume; nearest is 0 inside."""
+        c, h = self.centre, self.half_size
+        offsets = (jnp.abs(x - c[0]), jnp.abs(y - c[1]), jnp.abs(z - c[2]))
+        outside = [jnp.maximum(offset - h[i], 0.0) for i, offset in enumerate(offsets)]
+        beyond = [offset + h[i] for i, offset in enumerate(offsets)]
+        return _length(*outside), _length(*beyond)
 
     def ray_interval(
         self, x: jax.Array, y: jax.Array, z: jax.Array, dx: jax.Array, dy: jax.Array, dz: jax.Array
@@ -127,6 +141,14 @@ class Cylinder:
         p, q, along = self._offsets(x, y, z)
         return (p * p + q * q <= self.radius**2) & (jnp.abs(along) <= self.half_length)
 
+    def distance_range(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(nearest, farthest) distance in cm from a point to the points of the volume; nearest is 0 inside."""
+        p, q, along = self._offsets(x, y, z)
+        radial, axial = _length(p, q, jnp.zeros_like(p)), jnp.abs(along)
+        zero = jnp.zeros_like(p)
+        nearest = _length(jnp.maximum(radial - self.radius, 0.0), jnp.maximum(axial - self.half_length, 0.0), zero)
+        return nearest, _length(radial + self.radius, axial + self.half_length, zero)
+
     def ray_interval(
         self, x: jax.Array, y: jax.Array, z: jax.Array, dx: jax.Array, dy: jax.Array, dz: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
@@ -172,6 +194,11 @@ class Sphere:
         """True inside and on the surface."""
         ox, oy, oz = x - self.centre[0], y - self.centre[1], z - self.centre[2]
         return ox * ox + oy * oy + oz * oz <= self.radius**2
+
+    def distance_range(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(nearest, farthest) distance in cm from a point to the points of the volume; nearest is 0 inside."""
+        distance = _length(x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        return jnp.maximum(distance - self.radius, 0.0), distance + self.radius
 
     def ray_interval(
         self, x: jax.Array, y: jax.Array, z: jax.Array, dx: jax.Array, dy: jax.Array, dz: jax.Array

@@ -15,10 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from darkhorn.generator.chain import Params
 from darkhorn.generator.channel import Build, Channel, Process, register
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
-from darkhorn.generator.processes.dark_neutrino_model import Model
-from darkhorn.generator.processes.dark_neutrino_stages import FORCED, FREE
+from darkhorn.generator.processes.dark_neutrino_model import (
+    model_of,
+    partial_widths,
+    prepare,
+    total_width,
+    width_rows,
+)
+from darkhorn.generator.processes.dark_neutrino_stages import BACKWARD, FORCED, FREE
 from darkhorn.generator.processes.dark_neutrino_topologies import NUCLEON_ZPRIME_EE, WHOLE_TARGET_ZPRIME_EE
 from darkhorn.generator.record import REMNANT_PDG
 from darkhorn.generator.runcard import RunCard
@@ -30,7 +37,6 @@ from darkhorn.kernels.constants import (
     MAGNETIC_MOMENT_PROTON,
     MASS_ELECTRON,
     MASS_PROTON,
-    WEAK_NEUTRAL_COUPLING,
 )
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.form_factors import weak_charge_of_nucleus
@@ -41,7 +47,7 @@ HELICITY = {"conserving": -1.0, "flipping": 1.0}
 PROCESS_ID = {"coherent": 750, "p-elastic": 751}
 FLAVOUR_INDEX = {12: 0, 14: 1, 16: 2}
 # Nuclei: scale of the charge form factor, 6/<r^2> of argon; nucleons: that of the dipole. They only steer the sampling.
-POLE_NUCLEUS, POLE_NUCLEON = 6 * (HBAR_C_FM / 3.4) ** 2, 0.4
+SCALE_NUCLEUS, SCALE_NUCLEON = 6 * (HBAR_C_FM / 3.4) ** 2, 0.4
 XSEC_NODES = 200
 CITATIONS = (
     "darkhorn", "NuHepMC:2023", "Bertuzzo:2018", "Ballett:2018", "DarkNews:2022", "MiniBooNE:2008", "MicroBooNE:2025",
@@ -52,7 +58,7 @@ STORED = (
     "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
     "nu_out_pdg",
     *(f"{role}_{c}" for role in ("nu", "n4", "recoil", "nu_out", "zprime", "em", "ep") for c in ("px", "py", "pz",
-    "e")), "w_flux", "w_targets", "w_line_of_sight", "w_xsec", "w_branching", "w_decay", "w_sampling", "weight",
+    "e")),
 )  # fmt: skip
 
 
@@ -72,21 +78,24 @@ def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
     return Target(*(jnp.asarray(n, jnp.float64) for n in numbers))
 
 
-def vertices(model: Model, what: Nuclide, regime: str, projectile: int, z_exchange: bool) -> Vertices:
-    """Couplings at both ends of both propagators for a flavour and a scatterer."""
-    flavour = FLAVOUR_INDEX[abs(projectile)]
-    charge = what.Z if regime == "coherent" else 1
-    weak = weak_charge_of_nucleus(what.Z, what.A - what.Z) if regime == "coherent" else 1.0
-    numbers = (
-        model.dark_vertex(flavour),
-        model.charge_coupling * charge,
-        model.weak_vertex(flavour) if z_exchange else 0.0,
-        WEAK_NEUTRAL_COUPLING * weak,
-    )
-    return Vertices(*(jnp.asarray(n, jnp.float64) for n in numbers))
+def couplings(card: RunCard, model: Params, what: Nuclide, regime: str, projectile: int) -> dict[str, Any]:
+    """The part of a channel's parameters from which `prepare` makes vertices and vertices' helpers."""
+    nucleus = regime == "coherent"
+    majorana, particle = bool(model["majorana"] > 0), projectile > 0
+    numbers = {
+        "flavour": np.eye(3)[FLAVOUR_INDEX[abs(projectile)]],
+        "charge": what.Z if nucleus else 1.0,
+        "weak_charge": weak_charge_of_nucleus(what.Z, what.A - what.Z) if nucleus else 1.0,
+        "z_exchange": float(card.physics.z_exchange),
+        "q2_scale": SCALE_NUCLEUS if nucleus else SCALE_NUCLEON,
+        "chirality": 1.0 if particle else -1.0,
+        "signs": (0.5, 0.5) if majorana else ((1.0, 0.0) if particle else (0.0, 1.0)),
+    }
+    arrays: dict[str, Any] = {key: np.asarray(value, np.float64) for key, value in numbers.items()}
+    return {**arrays, "model": model}
 
 
-def _combinations(card: RunCard, exp: Experiment, model: Model) -> Iterable[tuple[str, Nuclide, str, str, int]]:
+def _combinations(card: RunCard, exp: Experiment, model: Params) -> Iterable[tuple[str, Nuclide, str, str, int]]:
     """(region, nuclide, regime, helicity, projectile) of every channel with a rate above zero."""
     physics = card.physics
     for region in card.regions:
@@ -97,7 +106,7 @@ def _combinations(card: RunCard, exp: Experiment, model: Model) -> Iterable[tupl
                     continue
                 for helicity in physics.helicities:
                     for projectile in exp.fluxes.fluxes:
-                        if model.mixing_sq[FLAVOUR_INDEX[abs(projectile)]] > 0:
+                        if model["mixing_sq"][FLAVOUR_INDEX[abs(projectile)]] > 0:
                             yield region, what, regime, helicity, projectile
 
 
@@ -109,10 +118,10 @@ def _density_of(card: RunCard, what: Nuclide) -> Nuclide:
 
 def build(card: RunCard) -> Build:
     """Channels of the card, and what the header says of the model."""
-    exp, model = experiment(card), Model.from_card(card)
+    exp, model = experiment(card), model_of(card)
     choices = list(_combinations(card, exp, model))
     if not choices:
-        mixing = ", ".join(f"{u:g}" for u in model.mixing_sq)
+        mixing = ", ".join(f"{u:g}" for u in np.asarray(model["mixing_sq"]))
         raise InputError(
             "model",
             f"mixings (e, mu, tau) {mixing} with a beam of {', '.join(FLAVOUR_NAME[p] for p in exp.fluxes.fluxes)}",
@@ -124,7 +133,7 @@ def build(card: RunCard) -> Build:
     lowest = [_threshold(model, what, regime) for _, what, regime, _, _ in choices]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
-    common = _common(card, exp, model)
+    common = _common(card, exp)
     channels = []
     for (region, what, regime, helicity, projectile), least in zip(choices, lowest, strict=True):
         flux = exp.fluxes.fluxes[projectile]
@@ -132,8 +141,6 @@ def build(card: RunCard) -> Build:
             continue
         what = nuclides[what.name]
         protons = what.Z if regime == "p-elastic" else 1
-        m_zprime2 = model.m_zprime**2
-        scale = POLE_NUCLEUS if regime == "coherent" else POLE_NUCLEON
         params = {
             **common,
             "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
@@ -141,16 +148,18 @@ def build(card: RunCard) -> Build:
             "scatterers_per_cm3": np.asarray(exp.scatterers(region)[what.name] * protons),
             "beam": exp.beam[projectile],
             "target": scatterer(what, regime, terms),
-            "vertices": vertices(model, what, regime, projectile, card.physics.z_exchange),
             "helicity": np.asarray(HELICITY[helicity]),
-            "chirality": np.asarray(1.0 if projectile > 0 else -1.0),
-            "q2_pole": np.asarray(m_zprime2 * scale / (m_zprime2 + scale)),
-            **_daughters(model, projectile),
+            **couplings(card, model, what, regime, projectile),
         }
         channels.append(_channel(card, params, region, what, regime, helicity, projectile))
     return Build(
         channels=tuple(channels),
-        masses={"n4": model.m4, "zprime": model.m_zprime, "electron": MASS_ELECTRON, "neutrino": 0.0},
+        masses={
+            "n4": float(model["m4"]),
+            "zprime": float(model["mzprime"]),
+            "electron": MASS_ELECTRON,
+            "neutrino": 0.0,
+        },
         particles=_particles(card, model),
         processes=_processes({channel.process_id for channel in channels}),
         regions=list(card.regions),
@@ -166,36 +175,20 @@ def build(card: RunCard) -> Build:
     )
 
 
-def _threshold(model: Model, what: Nuclide, regime: str) -> float:
+def _threshold(model: Params, what: Nuclide, regime: str) -> float:
     mass = what.mass if regime == "coherent" else MASS_PROTON
-    return float(threshold(jnp.asarray(model.m4), jnp.asarray(mass)))
+    return float(threshold(model["m4"], jnp.asarray(mass)))
 
 
-def _common(card: RunCard, exp: Experiment, model: Model) -> dict[str, Any]:
-    branching = model.branching_ratio("N4", "nu Zprime") * model.branching_ratio("Zprime", "e+ e-")
+def _common(card: RunCard, exp: Experiment) -> dict[str, Any]:
     numbers = {
-        "m_n": model.m4,
-        "m_zprime": model.m_zprime,
         "m_lepton": MASS_ELECTRON,
-        "ctau_n": model.ctau("N4"),
-        "branching": branching,
-        "majorana": float(model.majorana),
         "polarised": float(card.physics.zprime_polarisation),
         "parent_gamma_per_gev": PARENT_GAMMA_PER_GEV,
     }
     arrays: dict[str, Any] = {key: np.asarray(value, np.float64) for key, value in numbers.items()}
+    arrays["flavour_pdg"] = np.array([12, 14, 16, -12, -14, -16], np.int32)
     return {**arrays, "spill": exp.spill, "decay_region": exp.detector.volumes[card.decay_in].shape}
-
-
-def _daughters(model: Model, projectile: int) -> dict[str, NDArray[Any]]:
-    """PDG codes of the daughter neutrino and their shares: by |U|^2; both charges for a Majorana N."""
-    share = np.array(model.mixing_sq) / model.total_mixing_sq
-    codes = np.array([12, 14, 16], np.int32)
-    if model.majorana:
-        codes, share = np.concatenate([codes, -codes]), np.concatenate([share, share]) / 2
-    elif projectile < 0:
-        codes = -codes
-    return {"flavour_pdg": codes, "flavour_share": share}
 
 
 def _channel(
@@ -222,10 +215,11 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
         constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
+    chain = FREE if not card.force_decay else FORCED if region == card.decay_in else BACKWARD
     names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, region)
     return Channel(
         name="/".join(names),
-        chain=FORCED if card.force_decay else FREE,
+        chain=chain,
         params=params,
         topology=NUCLEON_ZPRIME_EE if bound else WHOLE_TARGET_ZPRIME_EE,
         process_id=PROCESS_ID[regime],
@@ -236,23 +230,29 @@ def _channel(
         helicity=helicity,
         region=region,
         constants=constants,
-        columns=STORED if card.force_decay else (*STORED, "decay_inside"),
-        can_miss=card.force_decay and region != card.decay_in,
+        columns=(*STORED, *(() if card.force_decay else ("decay_inside",)), *chain.factors, "w_sampling", "weight"),
+        can_miss=chain is BACKWARD,
     )
 
 
-def _particles(card: RunCard, model: Model) -> list[dict[str, Any]]:
+def _particles(card: RunCard, model: Params) -> list[dict[str, Any]]:
+    nature = "Majorana" if bool(model["majorana"] > 0) else "Dirac"
+    widths = partial_widths(model)
+    n4_width, zprime_width = (float(total_width(widths, name)) for name in ("N4", "Zprime"))
     n4, zprime = card.output.pdg_map["N4"], card.output.pdg_map["Zprime"]
-    return [
+    particles: list[dict[str, Any]] = [
         {
-            "pdg": n4, "name": "N4", "mass": model.m4, "charge": 0, "width": model.total_width("N4"), "two_spin": 1,
-            "role": "n4", "description": f"heavy neutral lepton, {'Majorana' if model.majorana else 'Dirac'}",
+            "pdg": n4, "name": "N4", "mass": float(model["m4"]), "charge": 0, "width": n4_width, "two_spin": 1,
+            "role": "n4", "description": f"heavy neutral lepton, {nature}",
         },
         {
-            "pdg": zprime, "name": "Zprime", "mass": model.m_zprime, "charge": 0, "width": model.total_width("Zprime"),
+            "pdg": zprime, "name": "Zprime", "mass": float(model["mzprime"]), "charge": 0, "width": zprime_width,
             "two_spin": 2, "role": "zprime", "description": "dark photon coupled by kinetic mixing",
         },
     ]  # fmt: skip
+    if nature == "Dirac":
+        particles.append({**particles[0], "pdg": -n4, "name": "N4~", "description": "antiparticle of N4"})
+    return particles
 
 
 def _processes(ids: set[int]) -> list[dict[str, Any]]:
@@ -283,14 +283,15 @@ def _total(
     return jnp.where(opened, total, 0.0)
 
 
-def total_cross_section(params: Any, energy: NDArray[np.float64], nodes: int = XSEC_NODES) -> NDArray[np.float64]:
-    """Total cross section of a channel's numbers at energies (n,) GeV: 1e-38 cm^2 per scatterer; Gauss-Legendre in ln
-    Q^2, 1e-8.
+def total_cross_section(params: Params, energy: NDArray[np.float64], nodes: int = XSEC_NODES) -> NDArray[np.float64]:
+    """Total cross section of a channel's parameters at energies (n,) GeV: 1e-38 cm^2 per scatterer.
+
+    Gauss-Legendre in ln Q^2, accurate to 1e-8.
     """
+    p = prepare(params)
     total = _total(
-        jnp.asarray(energy), params["m_n"], params["m_zprime"], params["helicity"], params["chirality"],
-        params["target"], params["vertices"], nodes,
-    )  # fmt: skip
+        jnp.asarray(energy), p["m_n"], p["m_zprime"], p["helicity"], p["chirality"], p["target"], p["vertices"], nodes
+    )
     return np.asarray(total)
 
 
@@ -303,24 +304,21 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
     """Rows of `darkhorn xsec`: total cross sections in cm^2 per scatterer (nucleus, or one proton), every flavour that
     mixes.
     """
-    exp, model = experiment(card), Model.from_card(card)
+    exp, model = experiment(card), model_of(card)
     names = targets or list(dict.fromkeys(n for region in card.regions for n in exp.scatterers(region)))
     found = [_density_of(card, nuclide(name, "--target")) for name in names]
     terms = _series_terms(found)
     rows = []
     for projectile in exp.fluxes.fluxes:
-        if model.mixing_sq[FLAVOUR_INDEX[abs(projectile)]] == 0:
+        if model["mixing_sq"][FLAVOUR_INDEX[abs(projectile)]] == 0:
             continue
         for what, regime, helicity in itertools.product(found, card.physics.regimes, card.physics.helicities):
             if not _possible(what, regime):
                 continue
             params = {
-                "m_n": jnp.asarray(model.m4),
-                "m_zprime": jnp.asarray(model.m_zprime),
                 "helicity": jnp.asarray(HELICITY[helicity]),
-                "chirality": jnp.asarray(1.0 if projectile > 0 else -1.0),
                 "target": scatterer(what, regime, terms),
-                "vertices": vertices(model, what, regime, projectile, card.physics.z_exchange),
+                **couplings(card, model, what, regime, projectile),
             }
             struck = what.name if regime == "coherent" else "p"
             for energy, value in zip(energies, total_cross_section(params, np.array(energies)), strict=True):
@@ -349,7 +347,7 @@ def _series_terms(nuclides: Iterable[Nuclide]) -> int:
 
 def widths(card: RunCard) -> list[dict[str, Any]]:
     """Rows of `darkhorn widths`."""
-    return Model.from_card(card).rows()
+    return width_rows(model_of(card))
 
 
 register(Process("dark-neutrino", build, widths, xsec))

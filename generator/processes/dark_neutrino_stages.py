@@ -9,7 +9,18 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.generator.chain import Chain, Params, Stage, State
-from darkhorn.generator.stages import DECAY_FORCED, DECAY_FREE, FLUX, LINE_OF_SIGHT, TARGETS, TIME
+from darkhorn.generator.processes.dark_neutrino_model import prepare
+from darkhorn.generator.stages import (
+    BACKTRACK,
+    DECAY_FORCED,
+    DECAY_FREE,
+    DECAY_PLACE,
+    FLUX,
+    LINE_OF_SIGHT,
+    SIGHT_OF_DECAY,
+    TARGETS,
+    TIME,
+)
 from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_rest, boost_to_rest, four
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
 from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
@@ -23,8 +34,8 @@ def _momentum(prefix: str, p: FourVector) -> State:
 def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """Q^2 flat in 1/(Q^2 + pole), which takes the propagator or the form factor away; azimuth flat.
 
-    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. In the frame with z along the neutrino, N has
-    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_z = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no
+    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. With respect to the neutrino, N has the momentum
+    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_L = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no
     cancellation. params: `m_n`, `m_zprime`, `helicity`, `chirality`, `q2_pole`, `target`, `vertices`.
     """
     energy, m, mass, pole = state["energy"], params["m_n"], params["target"].mass, params["q2_pole"]
@@ -38,22 +49,41 @@ def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[S
         energy, q2, m, params["m_zprime"], params["helicity"], params["chirality"], params["target"], params["vertices"]
     )
     recoil = q2 / (2 * mass)
-    energy_n = energy - recoil
     product = jnp.maximum((q2 - cm.q2_min) * (cm.q2_max - q2), 0.0)
     transverse = jnp.where(product > 0, jnp.sqrt(jnp.where(product > 0, product, 1.0)), 0.0) / (2 * cm.p1)
     given = (m * m + q2) / (2 * energy)
-    sine, cosine = sincos2pi(u[1])
-    d = Vector(state["nu_dx"], state["nu_dy"], state["nu_dz"])
-    across = along(d, transverse * cosine, transverse * sine, jnp.zeros_like(energy))
-    p_n = across.plus(d.scale(energy_n - given))
-    p_recoil = d.scale(recoil + given).minus(across)
     columns = {
         "q2": q2,
-        **_momentum("nu", four(energy, d.scale(energy))),
-        **_momentum("n4", four(energy_n, p_n)),
-        **_momentum("recoil", four(mass + recoil, p_recoil)),
+        "azimuth": u[1],
+        "n4_e": energy - recoil,
+        "n4_transverse": transverse,
+        "n4_along": energy - recoil - given,
+        "recoil_e": mass + recoil,
     }
     return columns, density * jacobian
+
+
+def _aim(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+    """Forward: momentum of N around the known direction of the neutrino. No factor."""
+    sine, cosine = sincos2pi(state["azimuth"])
+    transverse = state["n4_transverse"]
+    d = Vector(state["nu_dx"], state["nu_dy"], state["nu_dz"])
+    p = along(d, transverse * cosine, transverse * sine, state["n4_along"])
+    return {"n4_px": p.x, "n4_py": p.y, "n4_pz": p.z}, None
+
+
+def _momenta(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+    """Momenta of the neutrino and of the recoil, from the direction of the one and the momentum of N. No factor."""
+    energy = state["energy"]
+    p = Vector(state["nu_dx"], state["nu_dy"], state["nu_dz"]).scale(energy)
+    recoil = p.minus(Vector(state["n4_px"], state["n4_py"], state["n4_pz"]))
+    columns = {
+        **_momentum("nu", four(energy, p)),
+        "recoil_px": recoil.x,
+        "recoil_py": recoil.y,
+        "recoil_pz": recoil.z,
+    }
+    return columns, None
 
 
 def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
@@ -120,7 +150,12 @@ def _choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array
 
 
 SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",))
+AIM = Stage("aim", (), _aim, weighs=False)
+MOMENTA = Stage("momenta", (), _momenta, weighs=False)
 PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products)
 
-FORCED = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FORCED, TIME))
-FREE = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, PRODUCTS, DECAY_FREE, TIME))
+# Forward: scattering point first, then the flight, with the decay forced into its region or left free.
+FORCED = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, PRODUCTS, DECAY_FORCED, TIME), prepare)
+FREE = Chain((FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, PRODUCTS, DECAY_FREE, TIME), prepare)
+# Backward: decay point first, so that every event decays where it is asked for, however far away it was made.
+BACKWARD = Chain((FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, BACKTRACK, MOMENTA, PRODUCTS, TIME), prepare)
