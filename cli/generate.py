@@ -218,10 +218,12 @@ def _announce(simulation: "Simulation", card: "RunCard", request: "Request") -> 
 
     shard = f", shard {request.shard}/{request.n_shards}" if request.n_shards > 1 else ""
     kind = "unweighted" if request.unweighted else "weighted"
+    channels = len(simulation.build.channels)
     say(
         f"darkhorn {__version__} on {device_name()}, card {card.name} "
         f"[{card.hash()[:12]}], seed {request.seed}\n"
-        f"{request.events} {kind} events{shard} for {card.exposure:g} POT in {len(simulation.build.channels)} channels"
+        f"{request.events} {kind} events{shard} for {card.exposure:g} POT, {channels} channel"
+        + ("s" if channels > 1 else "")
     )
 
 
@@ -268,6 +270,6 @@ def _summary(facts: dict[str, Any]) -> str:
     if facts["unweighted"]:
         lines.append(
             f"accepted {facts['events'] / facts['attempted']:.3g} of the attempts, "
-            f"{facts['overweight_fraction']:.2g} of the weight is above 1 unit"
+            f"overweight fraction {facts['overweight_fraction']:.2g}"
         )
     return "\n".join([*lines, f"{facts['file']} ({size(facts['size_bytes'])})"])

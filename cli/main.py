@@ -104,7 +104,14 @@ cli.params += settings_options()
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: that of the process); returns its exit status. Never raises for an error."""
     settings = Settings()
-    warnings.showwarning = _show_warning
+    before, warnings.showwarning = warnings.showwarning, _show_warning
+    try:
+        return _run(arguments, settings)
+    finally:
+        warnings.showwarning = before
+
+
+def _run(arguments: Sequence[str] | None, settings: Settings) -> int:
     try:
         result: Any = cli.main(arguments, prog_name="darkhorn", standalone_mode=False, obj=settings)
         _flush_stdout()
