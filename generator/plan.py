@@ -7,6 +7,8 @@ handed one with `--plan`.
 
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from darkhorn.generator.channel import Channel
 from darkhorn.generator.device import MAP_BINS, PILOT_EVENTS, PILOT_MEASURES, pilot
+from darkhorn.generator.files.output import check_output, fail, sync_folder
 from darkhorn.generator.streams import channel_key
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.vegas import flat_map
@@ -164,3 +167,31 @@ def read_plan(path: Path) -> Plan:
             str(path), f"a file that cannot be read ({error})", "a plan in JSON", "Check the path."
         ) from error
     return Plan.from_json(data, str(path))
+
+
+def share_plan(path: Path, plan: Plan) -> Plan:
+    """Write the plan to a new file and return it. Where another process was first, its plan is returned instead: all
+    that share the file use the same one. Raises OutputError, or InputError for a file that is no plan.
+    """
+    check_output(path, overwrite=True)
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=path.name + ".", suffix=".new", dir=path.parent)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(plan.to_json(), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        try:
+            os.link(temporary, path)  # unlike a rename, it fails if the name is taken by now
+        except FileExistsError:
+            return read_plan(path)
+        except OSError:  # links are not offered by this file system
+            os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        fail(path, error)
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+    return plan

@@ -89,11 +89,12 @@ class Simulation:
             self._plans[seed] = make_plan(self.build.channels, self.card.hash(), seed)
         return self._plans[seed]
 
-    def use_plan(self, plan: Plan, where: str = "plan") -> None:
-        """Take a pilot record from elsewhere in place of our own. InputError if it is for another card, seed or
-        channels.
+    def use_plan(self, plan: Plan, where: str = "plan", seed: int | None = None) -> None:
+        """Take a pilot record from elsewhere in place of our own. InputError if it is for another card, seed (None:
+        any) or channels.
         """
-        plan.check(self.card.hash(), plan.seed, [channel.name for channel in self.build.channels], where)
+        wanted = plan.seed if seed is None else seed
+        plan.check(self.card.hash(), wanted, [channel.name for channel in self.build.channels], where)
         self._plans[plan.seed] = plan
 
     def rate(self, precision: float = 1e-3, seed: int | None = None) -> dict[str, Any]:

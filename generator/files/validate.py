@@ -88,7 +88,8 @@ class Report:
 
 
 def validate(path: str | Path) -> Report:
-    """Check an HDF5 or HepMC3 file; never raises for a file that is merely wrong, only for formats it cannot check.
+    """Check an HDF5 or HepMC3 file; never raises for a file that is merely wrong, only if there is none or for formats it
+    cannot check.
 
     A file that cannot be read gives a report with the failed check `schema`.
     """
@@ -96,6 +97,8 @@ def validate(path: str | Path) -> Report:
     kind = format_of(path, reading=True)
     if kind not in (HDF5, HEPMC3):
         raise InputError(str(path), f"a file of the format {kind}", "HDF5 or HepMC3", "Check the file it came from.")
+    if not path.is_file():
+        raise InputError(str(path), "no such file", "an event file", "Check the path.")
     report = Report(str(path), 0)
     schema = report.add("schema", "the file can be read, is whole and of a known version")
     try:

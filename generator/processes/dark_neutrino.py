@@ -244,7 +244,7 @@ def _particles(card: RunCard, model: Params) -> list[dict[str, Any]]:
     widths = partial_widths(model)
     n4_width, zprime_width = (float(total_width(widths, name)) for name in ("N4", "Zprime"))
     n4, zprime = card.output.pdg_map["N4"], card.output.pdg_map["Zprime"]
-    return [
+    particles: list[dict[str, Any]] = [
         {
             "pdg": n4, "name": "N4", "mass": float(model["m4"]), "charge": 0, "width": n4_width, "two_spin": 1,
             "role": "n4", "description": f"heavy neutral lepton, {nature}",
@@ -254,6 +254,9 @@ def _particles(card: RunCard, model: Params) -> list[dict[str, Any]]:
             "two_spin": 2, "role": "zprime", "description": "dark photon coupled by kinetic mixing",
         },
     ]  # fmt: skip
+    if nature == "Dirac":
+        particles.append({**particles[0], "pdg": -n4, "name": "N4~", "description": "antiparticle of N4"})
+    return particles
 
 
 def _processes(ids: set[int]) -> list[dict[str, Any]]:

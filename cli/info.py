@@ -1,0 +1,72 @@
+"""`darkhorn info`: what is in an event file."""
+
+from typing import Any
+
+import click
+
+from darkhorn.cli.messages import print_json, print_table, size, with_error
+from darkhorn.cli.options import cli_command, json_option, no_standard_stream
+
+
+@cli_command(
+    "info",
+    """darkhorn info events.h5
+darkhorn info events.h5.part                  a run that is not finished
+darkhorn info events.h5 --json | jq .card_resolved""",
+)
+@click.argument("file", metavar="FILE")
+@click.option("--columns", is_flag=True, help="List every column with its unit and meaning.")
+@json_option
+def command(file: str, columns: bool, as_json: bool) -> None:
+    """Show what is in an event file.
+
+    Of an .h5 or .hepmc3[.gz] file: the run, its exposure, its channels. --json prints the whole header.
+    """
+    no_standard_stream(file, "FILE")
+    from darkhorn.generator.files.info import info
+
+    found = info(file)
+    if as_json:
+        print_json(found)
+    elif columns:
+        _columns(found)
+    else:
+        _summary(found)
+
+
+def _columns(found: dict[str, Any]) -> None:
+    rows = [
+        [topology, name, column["units"], column["description"]]
+        for topology, record in found["topologies"].items()
+        for name, column in record["columns"].items()
+    ]
+    print_table(["topology", "column", "unit", "meaning"], rows)
+
+
+def _summary(found: dict[str, Any]) -> None:
+    kind = "unweighted" if found["unweighted"] else "weighted"
+    lines = {
+        "file": f"{found['path']} ({found['format']}, {size(found['size_bytes'])})",
+        "events": f"{found['n_events']} {kind}" + ("" if found["complete"] else ", NOT COMPLETE"),
+        "exposure": f"{found['pot']:.6g} POT",
+    }
+    if found["complete"]:
+        lines["sum of weights"] = f"{with_error(found['sum_w'], found['sum_w_error'])} expected events in it"
+        lines["ESS"] = f"{found['ess']:.6g}"
+    model, shard = found["card_resolved"].get("model", {}), f"shard {found['shard']} of {found['n_shards']}, "
+    lines["model"] = ", ".join([str(model.get("name")), *(f"{k} {v}" for k, v in model.items() if v and k != "name")])
+    lines["detector"] = str(found["detector"].get("name", ""))
+    lines["run"] = (shard if found["n_shards"] > 1 else "") + f"seed {found['seed']}, {found['n_total']} events in all"
+    lines["made"] = (
+        f"{found['created_utc']} by darkhorn {found['generator_version']} on {found['device']}, {found['hostname']}"
+    )
+    for title, text in lines.items():
+        click.echo(f"{title:<16}{text}")
+    click.echo()
+    rows = [
+        [name, str(r["n_events"]), str(len(r["columns"])), r["description"]] for name, r in found["topologies"].items()
+    ]
+    print_table(["topology", "events", "columns", "description"], rows)
+    click.echo()
+    rows = [[c["name"], str(c["kept"]), f"{c['sum_w']:.5g}", f"{c['max_weight']:.4g}"] for c in found["channels"]]
+    print_table(["channel", "events", "sum of weights", "largest weight"], rows)

@@ -1,0 +1,67 @@
+"""Running the command line: inside the test process where that is enough, as a process of its own for signals."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from darkhorn.cli.main import run
+
+# One channel instead of eight: quick to compile.
+SMALL = [
+    *("--set", "physics.regimes=[coherent]", "--set", "physics.helicities=[conserving]"),
+    *("--set", "source.flavours=[nu_mu]"),
+]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Compiled programs of all these tests, shared by their processes."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("DARKHORN_CACHE")
+    os.environ["DARKHORN_CACHE"] = str(folder)
+    yield folder
+    os.environ.pop("DARKHORN_CACHE")
+    if before is not None:
+        os.environ["DARKHORN_CACHE"] = before
+
+
+@pytest.fixture
+def darkhorn(capsys):
+    """Run a command line in this process."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        code = run([str(a) for a in arguments])
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+def start(*arguments, **options):
+    """Start a command line as a process of its own."""
+    command = [sys.executable, "-m", "darkhorn", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def finish(process, seconds=120):
+    out, err = process.communicate(timeout=seconds)
+    return Result(process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def events(tmp_path_factory, cache) -> Path:
+    """A file of 1000 events, as `darkhorn generate` makes it."""
+    path = tmp_path_factory.mktemp("events") / "events.h5"
+    assert run(["generate", "microboone", *SMALL, "-n", "1000", "-o", str(path), "-q"]) == 0
+    return path
