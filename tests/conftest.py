@@ -1,7 +1,7 @@
 """Settings of every test: double precision, no silent promotion, one compilation cache, one printed seed.
 
-    DARKHORN_TEST_SEED    seed of every random sample (default 20240817); printed at the top of the report
-    DARKHORN_TEST_CACHE   folder of compiled programs (default ~/.cache/darkhorn-tests/<host>); empty: no cache
+DARKHORN_TEST_SEED    seed of every random sample (default 20240817); printed at the top of the report
+DARKHORN_TEST_CACHE   folder of compiled programs (default ~/.cache/darkhorn-tests/<host>); empty: no cache
 """
 
 import os

@@ -1,8 +1,9 @@
 """Explicit 4x4 Dirac matrices in NumPy: squared amplitudes by multiplying matrices, with no trace identity.
 
-Metric (+,-,-,-), Dirac representation, gamma5 = i gamma^0 gamma^1 gamma^2 gamma^3, sigma^{mu nu} = (i/2)[gamma^mu, gamma^nu].
-Four-vectors are arrays (..., 4) of contravariant components; matrices are (..., 4, 4); currents (4, 4, 4) or (..., 4, 4, 4) with
-the Lorentz index first of the last three. Nothing here uses darkhorn.
+Metric (+,-,-,-), Dirac representation, gamma5 = i gamma^0 gamma^1 gamma^2 gamma^3,
+sigma^{mu nu} = (i/2)[gamma^mu, gamma^nu]. Four-vectors are arrays (..., 4) of contravariant components, matrices
+(..., 4, 4), currents (4, 4, 4) or (..., 4, 4, 4) with the Lorentz index first of the last three. Nothing here uses
+darkhorn.
 """
 
 import numpy as np
@@ -40,8 +41,9 @@ def slash(p: Real) -> Complex:
 def helicity_spin(k: Real, mass: Real | float) -> Real:
     """Spin four-vector of helicity +1: (|k|, E khat) / m."""
     momentum = np.linalg.norm(k[..., 1:], axis=-1)
-    return np.concatenate([momentum[..., None], (k[..., 0] / momentum)[..., None] * k[..., 1:]], axis=-1) / (
-        np.broadcast_to(mass, momentum.shape)[..., None]
+    return (
+        np.concatenate([momentum[..., None], (k[..., 0] / momentum)[..., None] * k[..., 1:]], axis=-1)
+        / (np.broadcast_to(mass, momentum.shape)[..., None])
     )
 
 
@@ -63,16 +65,15 @@ def bar(current: Complex) -> Complex:
 def tensor(out: Complex, current: Complex, incoming: Complex) -> Complex:
     """T^{mu nu} = Tr[out J^mu incoming Jbar^nu]: |amplitude|^2 of one fermion line, summed over the spins left open."""
     current = np.broadcast_to(current, (*out.shape[:-2], 4, 4, 4))
-    traces: Complex = np.einsum(
-        "...ab,...mbc,...cd,...nda->...mn", out, current, incoming, bar(current), optimize=True
-    )
+    traces: Complex = np.einsum("...ab,...mbc,...cd,...nda->...mn", out, current, incoming, bar(current), optimize=True)
     return traces
 
 
 def contract(a: Complex, b: Complex) -> Real:
     """a^{mu nu} b_{mu nu}: real for the product of two squared lines."""
     value: Complex = np.einsum("...mn,mr,ns,...rs->...", a, METRIC, METRIC, b, optimize=True)
-    return value.real
+    real: Real = value.real
+    return real
 
 
 def nucleon_current(q: Real, mass: Real | float, f1: Real, f2: Real, axial: Real) -> Complex:

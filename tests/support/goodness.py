@@ -25,7 +25,8 @@ def assert_follows(
 def chi2_probability(counts: ArrayLike, expected: ArrayLike, error: float = 0.0) -> float:
     """Probability of the chi^2 of a histogram of fixed total.
 
-    `expected` are probabilities known to an absolute `error` per bin. Bins with fewer than ten expected entries are merged.
+    `expected` are probabilities known to an absolute `error` per bin. Bins with fewer than ten expected entries are
+    merged.
     """
     observed, probability = np.asarray(counts, float), np.asarray(expected, float)
     total = observed.sum()
