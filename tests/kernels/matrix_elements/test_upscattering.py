@@ -36,7 +36,7 @@ from darkhorn.kernels.matrix_elements.upscattering import (
 
 Real = NDArray[np.float64]
 CM2 = 1e-38
-density = jax.jit(dsigma_dq2)
+density, kinematics = jax.jit(dsigma_dq2), jax.jit(invariants)
 ARGON = nucleus("Ar40")
 PROTON = nucleon(1.0, MAGNETIC_MOMENT_PROTON, MAGNETIC_MOMENT_NEUTRON)
 NEUTRON = nucleon(0.0, MAGNETIC_MOMENT_NEUTRON, MAGNETIC_MOMENT_PROTON, MASS_NEUTRON)
@@ -63,7 +63,7 @@ def at(
 
 
 def limits(energy: float, m: float, mass: float) -> tuple[float, float]:
-    cm = invariants(number(energy), number(m), number(mass))
+    cm = kinematics(number(energy), number(m), number(mass))
     return float(cm.q2_min), float(cm.q2_max)
 
 
