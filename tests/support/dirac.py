@@ -41,8 +41,9 @@ def slash(p: Real) -> Complex:
 def helicity_spin(k: Real, mass: Real | float) -> Real:
     """Spin four-vector of helicity +1: (|k|, E khat) / m."""
     momentum = np.linalg.norm(k[..., 1:], axis=-1, keepdims=True)
-    spin: Real = np.concatenate([momentum, k[..., :1] / momentum * k[..., 1:]], axis=-1)
-    return spin / np.broadcast_to(mass, momentum.shape[:-1])[..., None]
+    parts = np.concatenate([momentum, k[..., :1] / momentum * k[..., 1:]], axis=-1)
+    spin: Real = parts / np.broadcast_to(mass, momentum.shape[:-1])[..., None]
+    return spin
 
 
 def density(k: Real, mass: Real | float, spin: Real | None = None, antiparticle: bool = False) -> Complex:

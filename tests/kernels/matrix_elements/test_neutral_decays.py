@@ -147,8 +147,8 @@ def test_density_of_the_chain_by_matrices(
         dirac.density(negative, m_lepton), dirac.GAMMA, dirac.density(positive, m_lepton, antiparticle=True)
     )
     squared = dirac.contract(heavy, pair)
-    numbers = [number(x) for x in (m, m_j, m_vector, m_lepton, helicity, majorana)]
-    a, b, cos_alpha, sin_alpha = map(np.asarray, chain_density_terms(*numbers, jnp.asarray(cosine)))
+    arguments = *map(number, (m, m_j, m_vector, m_lepton, helicity, majorana)), jnp.asarray(cosine)
+    a, b, cos_alpha, sin_alpha = map(np.asarray, chain_density_terms(*arguments))
     ours = a - b * (sin_alpha * e[:, 0] + cos_alpha * e[:, 2]) * e[:, 2]
     ratio = squared / ours / m_vector**2
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-10)
