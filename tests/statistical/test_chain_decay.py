@@ -63,7 +63,9 @@ class Numbers(NamedTuple):
 def decays(numbers: Numbers, rng: np.random.Generator, axis: Vector, polarised: float, n: int = EVENTS) -> ChainDecay:
     u = ChainAngles(*(jnp.asarray(row) for row in rng.random((4, n))))
     m, m_j, m_vector, m_lepton, helicity, majorana = numbers.arrays()
-    return sample(u, m, m_j, m_vector, m_lepton, helicity, majorana, jnp.asarray(polarised, jnp.float64), axis)
+    on = jnp.asarray(polarised, jnp.float64)
+    decay: ChainDecay = sample(u, m, m_j, m_vector, m_lepton, helicity, majorana, on, axis)
+    return decay
 
 
 def along_z(n: int = EVENTS) -> Vector:
@@ -240,7 +242,7 @@ def test_those_distribution_functions_have_power(rng: np.random.Generator) -> No
 
 
 def test_the_four_vectors_carry_the_squared_amplitude(rng: np.random.Generator) -> None:
-    """Flat phase space weighted by explicit Dirac matrices on the four-vectors has the moments of the sampled events."""
+    """Flat phase space weighted by explicit Dirac matrices on the four-vectors has the moments of the sample."""
     numbers = Numbers(0.2, 0.06, 0.1, 0.02, -1.0, 0.0)
     n = 40_000
     axis = random_axis(rng, n)
