@@ -60,7 +60,7 @@ def test_removable_poles(name: str) -> None:
     radius, coefficients = fourier_bessel_of(nuclide(name))
     order = np.arange(1, coefficients.size + 1)
     norm = np.sum((-1.0) ** order * coefficients / (order * np.pi) ** 2)
-    q: Real = order * np.pi / radius
+    q = np.asarray(order * np.pi / radius, np.float64)
     # j0(x) / ((n pi)^2 - x^2) -> -cos(n pi) / (2 (n pi)^2)
     exact = -coefficients / (2 * (order * np.pi) ** 2) / norm
     np.testing.assert_allclose(evaluate(name, (q * HBAR_C_FM) ** 2), exact, rtol=0, atol=1e-12)
