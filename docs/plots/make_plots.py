@@ -171,7 +171,7 @@ def times() -> Any:
     """Times of the scattering in the spill, and the delay of a long-lived N4 behind light."""
     fig, (left, right) = _axes(2)
     events = darkhorn.Simulation.from_card("microboone").run(400_000, 1)
-    edges = np.arange(1550.0, 1632.0, 0.25)
+    edges = np.arange(1555.0, 1632.0, 0.25)
     heights, _ = np.histogram(
         events["scatter_t"] - events["scatter_z"] / SPEED_OF_LIGHT, edges, weights=events["weight"]
     )
@@ -180,7 +180,7 @@ def times() -> Any:
         xlabel="time of the scattering minus z/c (ns)",
         ylabel="events per ns",
         ylim=(0, None),
-        title="first buckets of the spill",
+        title="four buckets of the spill",
     )
     for mixing, colour in ((2e-9, BLUE), (2e-10, RED)):
         changes = {"model.gD": 2e-3, "model.umu4_sq": mixing, "physics.regimes": ["coherent"]}
