@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import jax
@@ -114,13 +115,11 @@ class Layout:
         """Events of this shard."""
         return sum(share.stop - share.first for share in self.shares)
 
-    def tasks(self, size: int) -> list[Task]:
-        """Batches of at most `size` events, in order."""
-        return [
-            Task(share, first, min(first + size, share.stop))
-            for share in self.shares
-            for first in range(share.first, share.stop, size)
-        ]
+    def tasks(self, size: int) -> Iterator[Task]:
+        """Batches of at most `size` events, in order; one at a time, as a run may have billions."""
+        for share in self.shares:
+            for first in range(share.first, share.stop, size):
+                yield Task(share, first, min(first + size, share.stop))
 
 
 def make_layout(
@@ -174,7 +173,7 @@ class Runner:
 
         Raises FloatingPointError, naming the event that replays it, when a number of an event is not finite.
         """
-        tasks = self.layout.tasks(self.batch_size)[skip:]
+        tasks = islice(self.layout.tasks(self.batch_size), skip, None)
         cpu = self._on_host and len(self.devices) == 1
         workers = max(1, min(os.cpu_count() or 1, 8)) if cpu else 2
         ahead: deque[Future[Block]] = deque()
