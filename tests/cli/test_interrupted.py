@@ -1,7 +1,6 @@
 """Kills, signals, full disks and closed pipes, each in a process of its own."""
 
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -19,8 +18,8 @@ RUN = [
 ]
 
 
-def start(*arguments, **options):
-    command = [sys.executable, "-m", "darkhorn", *map(str, arguments)]
+def start(*arguments, before=(), **options):
+    command = [*before, sys.executable, "-m", "darkhorn", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -87,13 +86,10 @@ def test_sigterm_leaves_no_half_of_a_text_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def limit_files():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
-
-
 @pytest.mark.parametrize("name", ["events.h5", "events.hepmc3"])
 def test_no_room_for_the_file(name, tmp_path):
-    process = start(*RUN, "-o", tmp_path / name, preexec_fn=limit_files)
+    limited = ["sh", "-c", 'ulimit -f 6000; exec "$@"', "sh"]  # 6000 blocks of 512 bytes
+    process = start(*RUN, "-o", tmp_path / name, before=limited)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4, err
     assert "room for the file" in err
@@ -108,14 +104,15 @@ def test_full_standard_output(tmp_path):
             [sys.executable, "-m", "darkhorn", "cards", "schema"], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert process.returncode == 4
-    assert process.stderr.startswith("darkhorn: error: standard output: found No space left on device")
+    assert process.stderr == "darkhorn: error: standard output: cannot be written: No space left on device\n"
 
 
 def test_reader_that_goes_away():
     process = start("cards", "schema")
     process.stdout.close()
-    assert process.wait(60) == 0
     assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(60) == 0
 
 
 def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path, monkeypatch):
