@@ -23,6 +23,7 @@ class Channel:
     constants   columns that are the same for all its events (PDG codes, masses, ids), with their types
     columns     those columns of the chain that are stored, in order
     can_miss    events of weight zero happen (and are not kept)
+    target_fraction  atoms of the target over all atoms of the region: weighs the flux-averaged cross section
     """
 
     name: str
@@ -39,6 +40,7 @@ class Channel:
     constants: Mapping[str, np.generic]
     columns: tuple[str, ...]
     can_miss: bool
+    target_fraction: float
 
 
 @dataclass(frozen=True)

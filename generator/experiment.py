@@ -69,7 +69,8 @@ def _detector(card: RunCard) -> Detector:
         for name, material in given.materials.items()
     }
     for name, volume in given.volumes.items():
-        entry = {key: value for key, value in volume.model_dump().items() if value is not None}
+        # not `model_dump`, which writes lengths as text with their unit
+        entry = {key: getattr(volume, key) for key in type(volume).model_fields if getattr(volume, key) is not None}
         if entry.get("shape") == "unchanged":
             if name not in spec["volumes"]:
                 raise InputError(

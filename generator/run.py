@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from darkhorn.generator.chain import State
 from darkhorn.generator.channel import Channel
-from darkhorn.generator.device import as_float64, batch, batch_unweighted
+from darkhorn.generator.device import as_float64, batch, batch_unweighted, compacted
 from darkhorn.generator.plan import Plan
 from darkhorn.generator.streams import channel_key, split_index
 from darkhorn.kernels.errors import InputError
@@ -114,13 +115,11 @@ class Layout:
         """Events of this shard."""
         return sum(share.stop - share.first for share in self.shares)
 
-    def tasks(self, size: int) -> list[Task]:
-        """Batches of at most `size` events, in order."""
-        return [
-            Task(share, first, min(first + size, share.stop))
-            for share in self.shares
-            for first in range(share.first, share.stop, size)
-        ]
+    def tasks(self, size: int) -> Iterator[Task]:
+        """Batches of at most `size` events, in order; one at a time, as a run may have billions."""
+        for share in self.shares:
+            for first in range(share.first, share.stop, size):
+                yield Task(share, first, min(first + size, share.stop))
 
 
 def make_layout(
@@ -153,7 +152,8 @@ class Runner:
         self.channels, self.plan, self.seed = tuple(channels), plan, seed
         self.layout, self.unweighted = layout, unweighted
         self.devices = jax.devices()
-        default = BATCH_CPU if jax.default_backend() == "cpu" else BATCH_GPU
+        self._on_host = jax.default_backend() == "cpu"  # its memory is the device's: compaction is a copy there as well
+        default = BATCH_CPU if self._on_host else BATCH_GPU
         size = batch_size or default
         self.batch_size = -(-max(size, 4) // len(self.devices)) * len(self.devices)
         self._params: dict[int, Any] = {}
@@ -173,8 +173,8 @@ class Runner:
 
         Raises FloatingPointError, naming the event that replays it, when a number of an event is not finite.
         """
-        tasks = self.layout.tasks(self.batch_size)[skip:]
-        cpu = jax.default_backend() == "cpu" and len(self.devices) == 1
+        tasks = islice(self.layout.tasks(self.batch_size), skip, None)
+        cpu = self._on_host and len(self.devices) == 1
         workers = max(1, min(os.cpu_count() or 1, 8)) if cpu else 2
         ahead: deque[Future[Block]] = deque()
         for share in self.layout.shares:
@@ -223,15 +223,11 @@ class Runner:
         low, high, wanted = self._indices(index)
         key = jnp.asarray(channel_key(self.seed, channel.name))
         scale = jnp.asarray(1.0 / share.total, jnp.float64)
-        state, keep, finite = batch(
-            channel.chain, channel.columns, channel.can_miss, params, grid, key, low, high, wanted, scale
-        )
+        state, keep, finite = batch(channel.chain, channel.columns, params, grid, key, low, high, wanted, scale)
         self._check(np.asarray(finite), index, task)
-        n = len(index)
-        if channel.can_miss:
-            n = int(np.count_nonzero(np.asarray(keep)))
-            index = index[np.asarray(state.pop("position"))[:n]]
-        columns = {name: np.asarray(state[name])[:n] for name in channel.columns}
+        kept = np.asarray(keep)[: len(index)] if channel.can_miss else np.ones(len(index), bool)
+        columns = self._fetch(channel, state, keep, kept)
+        index = index[kept]
         return self._block(task, channel, index, columns, task.stop - task.first)
 
     def _unweighted(self, task: Task) -> Block:
@@ -245,11 +241,9 @@ class Runner:
             self._check(np.asarray(finite), pending, task)
             attempted += len(pending)
             taken = np.asarray(accepted)[: len(pending)]
-            count = int(np.count_nonzero(taken))
             rows = (pending[taken] - np.uint64(task.first)).astype(np.int64)
-            for name in channel.columns:
-                column = np.asarray(state[name])
-                columns.setdefault(name, np.empty(n, column.dtype))[rows] = column[:count]
+            for name, column in self._fetch(channel, state, accepted, taken).items():
+                columns.setdefault(name, np.empty(n, column.dtype))[rows] = column
             pending = pending[~taken]
             if not len(pending):
                 index = np.arange(task.first, task.stop, dtype=np.uint64)
@@ -260,6 +254,18 @@ class Runner:
             "an acceptance above 0.1 %",
             "Make weighted events (leave --unweighted out), or restrict the card to channels with even weights.",
         )
+
+    def _fetch(self, channel: Channel, state: State, keep: jax.Array, kept: Column) -> dict[str, Column]:
+        """The kept events' columns in host memory; `kept` is `keep` on the host, without the padding of the batch."""
+        if kept.all():
+            return {name: np.asarray(state[name])[: len(kept)] for name in channel.columns}
+        if self._on_host:
+            return {name: np.asarray(state[name])[: len(kept)][kept] for name in channel.columns}
+        front = compacted(state, keep)
+        # slices of few different lengths, so that few slicing programs are compiled
+        count = int(np.count_nonzero(kept))
+        length = min(len(keep), 1 << max(count - 1, 0).bit_length())
+        return {name: np.asarray(front[name][:length])[:count] for name in channel.columns}
 
     def _attempt(self, task: Task, pending: NDArray[np.uint64], attempt: int) -> tuple[State, jax.Array, jax.Array]:
         """Accept-reject of the events that are still pending."""
@@ -300,7 +306,7 @@ def compile_ahead(channels: Sequence[Channel], plan: Plan, unweighted: bool, bat
     """Compile the batch of every distinct chain by running one batch of it: for a thread beside the pilot, whose own
     compilation takes as long. `plan` is any plan with maps of the right shape; nothing is kept but the program.
     """
-    kinds = {(channel.chain, channel.columns, channel.can_miss): index for index, channel in enumerate(channels)}
+    kinds = {(channel.chain, channel.columns): index for index, channel in enumerate(channels)}
     for index in kinds.values():
         share = Share(index, 0, 4, 4, 0, 0)
         layout = Layout(4, 0, 1, (share,))

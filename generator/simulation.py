@@ -236,6 +236,7 @@ class Simulation:
             "regime": channel.regime,
             "helicity": channel.helicity,
             "region": channel.region,
+            "target_fraction": channel.target_fraction,
             "n_total": runner.layout.shares[index].total,
             "sum_w": statistics.sum_w,
             "sum_w2": statistics.sum_w2,

@@ -7,10 +7,10 @@ import math
 
 ALPHA = 1 / 137.035999  # fine-structure constant, q^2 = 0; CODATA 2018, rounded as in the dark-neutrino literature
 ELECTRIC_CHARGE = math.sqrt(4 * math.pi * ALPHA)  # e = 0.302822
-HBAR_C = 1.973269804e-14  # GeV cm, CODATA 2018 (exact in the SI)
-HBAR_C_FM = 0.1973269804  # GeV fm
+HBAR_C = 1.973269804593e-14  # GeV cm, exact in the SI but for rounding
+HBAR_C_FM = 0.1973269804593  # GeV fm
 SPEED_OF_LIGHT = 29.9792458  # cm / ns, exact
-HBAR_C_SQUARED = 3.8937937217e10  # GeV^2 (1e-38 cm^2): cross sections in GeV^-2 times this are in 1e-38 cm^2
+HBAR_C_SQUARED = HBAR_C**2 * 1e38  # GeV^2 (1e-38 cm^2): cross sections in GeV^-2 times this are in 1e-38 cm^2
 
 AVOGADRO = 6.02214076e23  # per mol, exact
 ATOMIC_MASS_UNIT = 0.93149410242  # GeV, CODATA 2018

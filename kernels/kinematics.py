@@ -73,7 +73,8 @@ def two_body_momentum(m: jax.Array, m1: jax.Array, m2: jax.Array) -> jax.Array:
     `is_open` before they use it. Accuracy: a few ulp, also near threshold, since the Källén polynomial stays factored.
     Source: PDG Review, "Kinematics".
     """
-    product = (m + m1 + m2) * (m - m1 - m2) * (m + m1 - m2) * (m - m1 + m2)
+    # m - (m1 + m2), and not (m - m1) - m2, so that p* > 0 exactly where `is_open` is true
+    product = (m + (m1 + m2)) * (m - (m1 + m2)) * (m + (m1 - m2)) * (m - (m1 - m2))
     opened = product > 0
     return jnp.where(opened, jnp.sqrt(jnp.where(opened, product, 1.0)) / (2 * m), 0.0)
 

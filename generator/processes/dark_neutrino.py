@@ -151,7 +151,9 @@ def build(card: RunCard) -> Build:
             "helicity": np.asarray(HELICITY[helicity]),
             **couplings(card, model, what, regime, projectile),
         }
-        channels.append(_channel(card, params, region, what, regime, helicity, projectile))
+        atoms = exp.scatterers(region)
+        fraction = atoms[what.name] / sum(atoms.values())
+        channels.append(_channel(card, params, region, what, regime, helicity, projectile, fraction))
     return Build(
         channels=tuple(channels),
         masses={
@@ -192,8 +194,9 @@ def _common(card: RunCard, exp: Experiment) -> dict[str, Any]:
 
 
 def _channel(
-    card: RunCard, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str, projectile: int
-) -> Channel:
+    card: RunCard, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str, projectile: int,
+    fraction: float,
+) -> Channel:  # fmt: skip
     bound = regime == "p-elastic" and what.A > 1
     target_mass = MASS_PROTON if what.A == 1 else what.mass
     n4 = card.output.pdg_map["N4"]
@@ -232,6 +235,7 @@ def _channel(
         constants=constants,
         columns=(*STORED, *(() if card.force_decay else ("decay_inside",)), *chain.factors, "w_sampling", "weight"),
         can_miss=chain is BACKWARD,
+        target_fraction=fraction,
     )
 
 
