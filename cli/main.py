@@ -25,6 +25,7 @@ SECTIONS = {
     "Getting started": ("cards", "doctor"),
 }
 INTERRUPTED = 130
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class Commands(click.Group):
@@ -114,7 +115,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None, settings: Settings) -> int:
     try:
         result: Any = cli.main(arguments, prog_name="darkhorn", standalone_mode=False, obj=settings)
-        _flush_stdout()
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
         if error.ctx is not None:
@@ -138,6 +138,12 @@ def _run(arguments: Sequence[str] | None, settings: Settings) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            return _our_failure(error, settings)
+        _forget_stdout()
+        say(f"darkhorn: error: {error.filename or 'standard output'}: cannot be written: {error.strerror}")
+        return OutputError.exit_code
     except MemoryError:
         say("darkhorn: error: not enough memory. Ask for less at a time, for example with --shard.")
         return 1
@@ -158,18 +164,6 @@ def _our_failure(error: Exception, settings: Settings) -> int:
         f"This is a failure of darkhorn, not yours. Please report it with {hint} and that of `darkhorn doctor`."
     )
     return 1
-
-
-def _flush_stdout() -> None:
-    """Bring the output to its reader now, where a full disk can still be told."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise
-        _forget_stdout()
-        do = "Free some space or write elsewhere."
-        raise OutputError("standard output", error.strerror or str(error), "room for the output", do) from error
 
 
 def _forget_stdout() -> None:

@@ -67,7 +67,8 @@ def generate(
     if resume:
         _refuse_finished(path)
     runner = simulation.runner(request)
-    with ThreadPoolExecutor(1) as pool:
+    # From here to the finished file, SIGTERM must leave something to resume, or be too late to matter.
+    with _stop_on_sigterm() as stopped, ThreadPoolExecutor(1) as pool:
         tables = pool.submit(simulation.cross_section_tables)
         empty = [Statistics() for _ in runner.channels]
         provisional = simulation.header(request, runner, empty, {})
@@ -82,21 +83,20 @@ def generate(
             progress = {}
         writing = _Writer(file, runner, progress)
         try:
-            with _stop_on_sigterm() as stopped:
-                started = time.monotonic()
-                for block in runner.blocks(skip=writing.tasks):
-                    writing.put(block)
-                    if watch:
-                        watch(
-                            Progress(
-                                writing.queued,
-                                runner.layout.events,
-                                time.monotonic() - started,
-                                tuple(writing.statistics),
-                            )
+            started = time.monotonic()
+            for block in runner.blocks(skip=writing.tasks):
+                writing.put(block)
+                if watch:
+                    watch(
+                        Progress(
+                            writing.queued,
+                            runner.layout.events,
+                            time.monotonic() - started,
+                            tuple(writing.statistics),
                         )
-                    if stopped.is_set():
-                        break
+                    )
+                if stopped.is_set():
+                    break
             writing.join()
         except BaseException:
             writing.abort()
@@ -108,7 +108,7 @@ def generate(
                 str(path), "SIGTERM", "a run to its end", "Continue it with --resume and the same options."
             )
         header = simulation.header(request, runner, writing.statistics, tables.result())
-    file.finish(header, writing.kept if any(channel.can_miss for channel in runner.channels) else None)
+        file.finish(header, writing.kept if any(channel.can_miss for channel in runner.channels) else None)
     return header.replace(complete=True, n_events=sum(s.kept for s in writing.statistics))
 
 

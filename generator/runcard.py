@@ -152,14 +152,14 @@ def _with_section_hint(problem: InputError) -> InputError:
 
 
 def card_from_events(path: Path) -> str:
-    """The resolved card that an event file of ours carries, JSON text: attribute `card_resolved` of group `config`."""
+    """The resolved card that an event file of ours carries, JSON text: dataset `/config/card_resolved`."""
     import h5py
 
     allowed = "an event file written by darkhorn"
     try:
         with h5py.File(path, "r") as file:
-            stored = file["config"].attrs["card_resolved"]
-    except KeyError:
+            stored = file["config/card_resolved"][()]
+    except (KeyError, TypeError):  # not there, or a group
         raise InputError(str(path), "an HDF5 file without a card", allowed, "Give a run card instead.") from None
     except (OSError, RuntimeError):
         raise InputError(str(path), "no HDF5 file, or a truncated one", allowed, "Check the file.") from None

@@ -1,8 +1,6 @@
 """Running the command line: inside the test process where that is enough, as a process of its own for signals."""
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,17 +44,6 @@ def darkhorn(capsys):
         return Result(code, *capsys.readouterr())
 
     return call
-
-
-def start(*arguments, **options):
-    """Start a command line as a process of its own."""
-    command = [sys.executable, "-m", "darkhorn", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def finish(process, seconds=120):
-    out, err = process.communicate(timeout=seconds)
-    return Result(process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")

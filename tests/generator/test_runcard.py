@@ -183,7 +183,7 @@ def test_an_event_file_is_a_card(tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
     card = load_card("microboone", ["model.m4=120 MeV"])
     with h5py.File(path, "w") as file:
-        file.create_group("config").attrs["card_resolved"] = json.dumps(card.resolved())
+        file["config/card_resolved"] = json.dumps(card.resolved())
     assert load_card(path).hash() == card.hash()
     assert load_card(str(path), ["model.m4=106 MeV"]).hash() == load_card("microboone").hash()
     with h5py.File(path, "w") as file:
