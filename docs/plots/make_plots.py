@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 import darkhorn
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.fluxes.tables import shipped_flux
-from darkhorn.generator.processes.dark_neutrino import scatterer, vertices
-from darkhorn.generator.processes.dark_neutrino_model import Model
+from darkhorn.generator.processes.dark_neutrino import scatterer
 from darkhorn.geometry.nuclides import nuclide
-from darkhorn.kernels.constants import MASS_ELECTRON, SPEED_OF_LIGHT
+from darkhorn.kernels.constants import ELECTRIC_CHARGE, MASS_ELECTRON, SPEED_OF_LIGHT
 from darkhorn.kernels.kinematics import FourVector, Vector, boost_to_rest
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
-from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
+from darkhorn.kernels.matrix_elements.upscattering import Vertices, dsigma_dq2, invariants
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -57,19 +56,21 @@ def _axes(columns: int, width: float = 8.6, height: float = 3.6) -> tuple[Any, A
 def cross_section() -> Any:
     """Differential cross section on C12 and Ar40, and the total one against energy."""
     card = darkhorn.load_card("microboone")
-    model = Model.from_card(card)
+    model: Any = card.model
     fig, (left, right) = _axes(2)
     energy = 1.0
     for name, colour in (("C12", GREEN), ("Ar40", BLUE)):
         what = nuclide(name)
-        target, ends = scatterer(what, "coherent", 20), vertices(model, what, "coherent", 14, True)
+        target = scatterer(what, "coherent", 20)
+        couplings = (-model.gD * model.umu4_sq**0.5, ELECTRIC_CHARGE * model.epsilon * what.Z, 0.0, 0.0)
+        ends = Vertices(*map(jnp.asarray, couplings))
         # the same charge inside 10^-3 fm: F = 1 at every Q^2 drawn
         point = target._replace(radius=jnp.asarray(1e-3), coefficients=jnp.zeros(20).at[0].set(1.0))
         cm = invariants(jnp.asarray(energy), jnp.asarray(model.m4), target.mass)
         q2 = jnp.geomspace(cm.q2_min * (1 + 1e-9), 0.3, 600)
         for t, style, label in ((target, "-", name), (point, ":", f"{name}, point-like")):
             density = dsigma_dq2(
-                jnp.asarray(energy), q2, jnp.asarray(model.m4), jnp.asarray(model.m_zprime), jnp.asarray(-1.0),
+                jnp.asarray(energy), q2, jnp.asarray(model.m4), jnp.asarray(model.mzprime), jnp.asarray(-1.0),
                 jnp.asarray(1.0), t, ends,
             )  # fmt: skip
             left.plot(q2, density * 1e-38, style, color=colour, label=label)
@@ -198,6 +199,32 @@ def times() -> Any:
     )
     right.set_title("scattering and decay in the TPC")
     right.legend(frameon=False, fontsize=9)
+    return fig
+
+
+@figure
+def soil() -> Any:
+    """Where the neutrinos scatter when a long-lived N4 has to decay in the TPC."""
+    fig, (left, right) = _axes(2)
+    for mixing, colour in ((2e-9, BLUE), (2e-10, RED)):
+        changes = {"regions": ["soil"], "model.gD": 2e-3, "model.umu4_sq": mixing, "physics.regimes": ["coherent"],
+                   "physics.helicities": ["conserving"], "source.flavours": ["nu_mu"]}  # fmt: skip
+        sim = darkhorn.Simulation.from_card("microboone", changes)
+        ctau = next(row["ctau_cm"] for row in sim.widths() if row["particle"] == "N4" and "ctau_cm" in row)
+        events = sim.run(200_000, 1)
+        print(f"soil: ctau {ctau:.4g} cm: rate {events.sum_w:.4g}, kept {len(events)}, ess {events.ess:.0f}")
+        flown = np.sqrt(sum((events[f"decay_{a}"] - events[f"scatter_{a}"]) ** 2 for a in "xyz")) / 100
+        edges = np.geomspace(2, 500, 51)
+        heights, _ = np.histogram(flown, edges, weights=events["weight"] / events.sum_w)
+        left.stairs(heights / np.diff(np.log(edges)), edges, color=colour, label=rf"$c\tau$ = {ctau / 100:.2g} m")
+        edges = np.linspace(0, 1036.8, 41)
+        heights, _ = np.histogram(events["decay_z"], edges, weights=events["weight"] / events.sum_w)
+        right.stairs(heights / np.diff(edges) * 100, edges / 100, color=colour)
+    left.set(xscale="log", xlabel="flight of $N_4$ (m)", ylabel="per unit of ln(length)", ylim=(0, None))
+    right.set(xlabel="decay in the TPC, z (m)", ylabel="per m", ylim=(0, None))
+    left.legend(frameon=False, fontsize=9)
+    left.set_title("scattering in the soil")
+    right.set_title("decay in the TPC")
     return fig
 
 

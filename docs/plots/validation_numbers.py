@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import darkhorn
-from darkhorn.generator.processes.dark_neutrino import scatterer, total_cross_section
+from darkhorn.generator.processes.dark_neutrino import scatterer
 from darkhorn.geometry.nuclides import nuclide
 from darkhorn.kernels.kinematics import Vector
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain, width_off_shell
-from darkhorn.kernels.matrix_elements.upscattering import Vertices
+from darkhorn.kernels.matrix_elements.upscattering import Vertices, dsigma_dq2, invariants
+from darkhorn.kernels.quadrature import gauss_legendre
 
 REFERENCE = Path(__file__).resolve().parents[2] / "tests" / "reference"
 DARKNEWS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "darknews_0.4.8_cpu.jsonl"
@@ -46,13 +47,18 @@ def totals() -> None:
         model = data["models"][entry["point"]]
         ends = entry["vertices"]
         f = jnp.asarray
-        params = {
-            "m_n": f(model[f"m{entry['upscattered'][1]}"]), "m_zprime": f(model["mzprime"]),
-            "helicity": f(HELICITY[entry["helicity"]]), "chirality": f(1.0),
-            "target": scatterer(nuclide(entry["target"]), REGIME[entry["regime"]], 20),
-            "vertices": Vertices(f(ends["V_lep"]), f(ends["V_had"]), f(0.0), f(0.0)),
-        }  # fmt: skip
-        ours = total_cross_section(params, np.array([entry["E_nu_GeV"]]))[0] * 1e-38
+        energy, m, mz = f(entry["E_nu_GeV"]), f(model[f"m{entry['upscattered'][1]}"]), f(model["mzprime"])
+        target = scatterer(nuclide(entry["target"]), REGIME[entry["regime"]], 20)
+        zero, h = f(0.0), f(HELICITY[entry["helicity"]])
+        couplings = Vertices(f(ends["V_lep"]), f(ends["V_had"]), zero, zero)
+        cm = invariants(energy, m, target.mass)
+
+        def integrand(log_q2: Any, arguments: Any = (energy, m, mz, h, target, couplings)) -> Any:
+            energy, m, mz, h, target, couplings = arguments
+            q2 = jnp.exp(log_q2)
+            return q2 * dsigma_dq2(energy, q2, m, mz, h, jnp.asarray(1.0), target, couplings)
+
+        ours = float(gauss_legendre(integrand, jnp.log(cm.q2_min), jnp.log(cm.q2_max), 200)) * 1e-38
         found.setdefault((entry["regime"], entry["helicity"]), []).append(ours / entry["independent"] - 1)
     for (regime, helicity), values in found.items():
         row(
