@@ -1,4 +1,4 @@
-"""N -> nu_j l- l+ through a vector of any mass and width, on or off shell: density, sampler; one formula for all regimes.
+"""N -> nu_j l- l+ through a vector of any mass and width: density and sampler, one formula on and off shell.
 
 With a pure vector coupling the lepton current is conserved, so the q_mu q_nu term of the propagator drops out and, at
 fixed q^2 = m_ll^2, the decay is that of an on-shell chain with a vector of mass q:
@@ -94,9 +94,10 @@ def _spectrum(q2: jax.Array, offset: jax.Array, model: DileptonModel) -> jax.Arr
 def dilepton_density(kinematics: DileptonKinematics, model: DileptonModel, helicity: jax.Array) -> jax.Array:
     """d^5 Gamma/(dq^2 dcos dphi dOmega_l), GeV^-1: the one density that samples, weights and reweights.
 
-    dGamma/dq^2 (1 + a cos)/(4 pi) D/[(4 pi/3)(3A - B cos alpha)], D = A - B (khat.e)(phat.e): see `chain_density_terms`.
-    phi is the azimuth of nu_j about the spin axis, Omega_l the direction of l- in the frame of the pair; helicity is
-    the polarisation along the spin axis (any number in [-1, 1]), without effect for Majorana.
+    dGamma/dq^2 (1 + a cos)/(4 pi) D/[(4 pi/3)(3A - B cos alpha)], with D = A - B (khat.e)(phat.e) of
+    `chain_density_terms` and a of `neutrino_slope`. phi is the azimuth of nu_j about the spin axis, Omega_l the
+    direction of l- in the frame of the pair; helicity is the polarisation along the spin axis (any number in [-1, 1]),
+    without effect for Majorana.
 
     Shapes broadcast. Zero outside the limits of q^2. Accuracy as `dilepton_spectrum`.
     """
@@ -147,9 +148,9 @@ def sample_dilepton(
     q^2 comes from a piecewise linear proxy of its spectrum (`_proxy`); given q^2, `sample_chain` draws the angles from
     the exact density. Nothing depends on whether the vector can be on shell.
 
-    Shapes: u and spin_axis (n,), model and helicity () (the proxy is made once per call; `vmap` for many models). Weight
-    0 where the decay is closed. The weight is bounded and continuous in u, so its derivative with respect to any mass,
-    width or coupling, averaged, is that of Gamma. Efficiency (ESS/n) > 0.95 for 1e-13 < Gamma_V/m_V < 1, m_V < 1e4 m.
+    Shapes: u and spin_axis (n,), model and helicity () (the proxy is made once per call; `vmap` for many models).
+    Weight 0 where the decay is closed. The weight is bounded and continuous in u, so its derivative with respect to any
+    mass, width or coupling, averaged, is that of Gamma. ESS/n > 0.99 for 1e-13 < Gamma_V/m_V < 1 and m_V < 1e4 m.
     """
     opened = is_open(model.m, model.m_j, 2 * model.m_lepton)
     safe = model._replace(m=jnp.where(opened, model.m, 2 * (model.m_j + 2 * model.m_lepton)))
@@ -182,7 +183,7 @@ def _proxy(model: DileptonModel) -> tuple[jax.Array, jax.Array, jax.Array, jax.A
     pole = model.m_vector**2
     dtype = jnp.result_type(low, high, pole)
     # a vector without width, off shell, still needs a scale; no digit of q^2 is finer than this
-    scale = jnp.maximum(model.m_vector * model.width_vector, 4 * jnp.finfo(dtype).eps * (pole + high))
+    scale = jnp.maximum(model.m_vector * model.width_vector, 4 * float(np.finfo(dtype).eps) * (pole + high))
     s = jnp.asarray(np.arange(1, _POLE_CELLS) / _POLE_CELLS, dtype)
     start, stop = jnp.arcsinh((low - pole) / scale), jnp.arcsinh((high - pole) / scale)
     near_offset = scale * jnp.sinh(start + (stop - start) * s)
@@ -195,7 +196,9 @@ def _proxy(model: DileptonModel) -> tuple[jax.Array, jax.Array, jax.Array, jax.A
     # the finer of the two differences: offsets next to the pole, q^2 where the pole is far away
     steps = jnp.where(jnp.abs(offset[:-1]) < q2[:-1], jnp.diff(offset), jnp.diff(q2))
     height = _spectrum(q2[1:-1], offset[1:-1], model)
-    first, last = (_spectrum(0.5 * (q2[i] + q2[j]), 0.5 * (offset[i] + offset[j]), model) for i, j in ((0, 1), (-2, -1)))
+    first, last = (
+        _spectrum(0.5 * (q2[i] + q2[j]), 0.5 * (offset[i] + offset[j]), model) for i, j in ((0, 1), (-2, -1))
+    )
     height = jnp.concatenate([first[None], height, last[None]])
     return q2, offset, jnp.maximum(steps, 0.0), height / jnp.max(height)
 

@@ -29,7 +29,8 @@ def number(value: float) -> jax.Array:
 
 def draw(rng: np.random.Generator, n: int, m_j: float, majorana: float, helicity: float) -> RadiativeDecay:
     u = RadiativeUniforms(*map(jnp.asarray, rng.random((2, n))))
-    return sample(u, *map(number, (M, m_j, majorana, helicity)), tilted(n))
+    decay: RadiativeDecay = sample(u, *map(number, (M, m_j, majorana, helicity)), tilted(n))
+    return decay
 
 
 def tilted(n: int) -> Vector:
@@ -126,6 +127,8 @@ def test_gradient_of_the_photon_energy(rng: np.random.Generator) -> None:
 def test_compiled_is_what_runs_eagerly(rng: np.random.Generator) -> None:
     n = 16_385
     u = RadiativeUniforms(*map(jnp.asarray, rng.random((2, n))))
-    arguments = (u, *map(number, (M, 0.05, 0.0, -1.0)), tilted(n))
-    for ours, theirs in zip(jax.tree.leaves(sample(*arguments)), jax.tree.leaves(sample_radiative(*arguments)), strict=True):
+    m, m_j, majorana, helicity = map(number, (M, 0.05, 0.0, -1.0))
+    compiled = sample(u, m, m_j, majorana, helicity, tilted(n))
+    eager = sample_radiative(u, m, m_j, majorana, helicity, tilted(n))
+    for ours, theirs in zip(jax.tree.leaves(compiled), jax.tree.leaves(eager), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
