@@ -2,7 +2,7 @@
 
     python tests/reference/extract.py FOLDER
 
-FOLDER holds `dark_neutrino.json`, `chain.json` and `width.json`. The output, five JSON files beside this script, is a
+FOLDER holds `dark_neutrino.json`, `chain.json` and `width.json`. The output, six JSON files beside this script, is a
 pure function of the input: numbers are copied bit for bit (JSON numbers round-trip through `repr`), one entry per
 line, order of the source kept. What each file holds is said in README.md.
 """
@@ -72,6 +72,7 @@ def cross_section(entry: Entry) -> Entry:
 
 WIDTH_LEFT_OUT = ("kind", "model", "units", "mc_uncertainty")
 RUNS = (("P1_light31", "microboone_tpc"), ("P4_light32", "sbnd"))  # P4 was run for SBND only
+OFF_SHELL = (("P2_heavy31", "miniboone_fhc"), ("P3_heavy32", "microboone_tpc"))  # heavy Z', massless and heavy N_j
 EVENTS = [
     "id",
     "kind",
@@ -99,6 +100,12 @@ def events(entry: Entry) -> Entry:
     out = pick(entry, EVENTS + SHAPES)
     check = entry.get("cross_check")
     return out | ({"chi2_per_bin_of_independent_mc": check["chi2_per_bin"]} if check else {})
+
+
+def frame_independent(entry: Entry) -> Entry:
+    """The distributions of a decay that hold for every beam."""
+    shapes = {name: entry["histograms"][name] for name in ("m_ee_over_mparent", "cos_rest_daughter")}
+    return pick(entry, (*EVENTS, "n_mc", "ess", "verified")) | {"histograms": shapes}
 
 
 def copied(entry: Entry, drop: Iterable[str]) -> Entry:
@@ -178,6 +185,17 @@ def dark_neutrino(folder: Path) -> None:
         "errors": "sqrt(sum w^2): conservative, the true error of a sum is smaller",
     }
     write("dark_neutrino_events", base | how, [events(e) for e in rates], models=models(rates))
+
+    shapes = [e for e in entries if e["kind"] == "distributions" and (e["point"], e["experiment"]) in OFF_SHELL]
+    shapes = [entry for entry in shapes if entry["regime"] == "coherent"]
+    how = {
+        "computed": "Monte Carlo runs of DarkNews with the decay N -> N_j e+ e- through an off-shell Z': fraction of "
+        "w_event_rate per bin with statistical error, coherent scattering, helicity conserved. Only what does not "
+        "depend on the frame, and so on the beam: the mass of the pair and the angle in the rest frame of N.",
+        "angles": constant(shapes, lambda e: e["angles"]),
+        "errors": "sqrt(sum w^2): conservative, the true error of a sum is smaller",
+    }
+    write("dark_neutrino_offshell", base | how, [frame_independent(e) for e in shapes], models=models(shapes))
 
 
 def oracles(folder: Path) -> None:

@@ -13,6 +13,7 @@ COUNTS = {
     "dark_neutrino_xsec": 304,
     "dark_neutrino_widths": 14,
     "dark_neutrino_events": 9,
+    "dark_neutrino_offshell": 3,
     "chain": 27,
     "width": 90,
 }
@@ -61,7 +62,7 @@ def test_a_majorana_width_across_threshold_is_twice_the_dirac_one_for_a_massless
 
 def histograms() -> list[tuple[str, dict[str, Any]]]:
     found = []
-    for name in ("chain", "dark_neutrino_events"):
+    for name in ("chain", "dark_neutrino_events", "dark_neutrino_offshell"):
         for entry in load(name)["entries"]:
             found += [(f"{entry['id']} {key}", h) for key, h in entry.get("histograms", {}).items()]
     return found
