@@ -54,7 +54,9 @@ def dsigma_dq2(
                 return density(Kinematics(*arrays), m, m_zprime, helicity, chirality, target, vertices, gas)
 
             # cos phi is the same for +phi and -phi: half the circle suffices
-            return sum((at(k) for k in range(_AZIMUTHS // 2)), jnp.zeros_like(nucleon_energy)) * (4 * jnp.pi / _AZIMUTHS)
+            return sum((at(k) for k in range(_AZIMUTHS // 2)), jnp.zeros_like(nucleon_energy)) * (
+                4 * jnp.pi / _AZIMUTHS
+            )
 
         return gauss_legendre(over_nucleon, least, jnp.maximum(most, least), _NODES_NUCLEON)
 
@@ -79,6 +81,7 @@ def total(
     Shapes: energy (...), the rest scalars. GeV. Zero below threshold.
     """
     edges = jnp.log(_breaks(energy, m, target.mass, gas))
+
     def integrand(log_q2: jax.Array) -> jax.Array:
         q2 = jnp.exp(log_q2)
         e = energy[..., None, None]

@@ -1,9 +1,9 @@
 """R(s) = sigma(e+ e- -> hadrons)/sigma(e+ e- -> mu+ mu-, massless) as a smooth function of sqrt(s).
 
 What it is made of:
-  below 1.05 GeV   pi+ pi- by a Gounaris-Sakurai form factor with rho-omega interference, omega and phi to the rest
+  below 1 GeV      pi+ pi- by a Gounaris-Sakurai form factor with rho-omega interference, omega and phi to the rest
                    (3 pi, pi0 gamma, eta gamma), K+ K- and K0 K0bar by vector-meson dominance
-  1.05 - 1.9 GeV   a crossover to perturbation theory, with a bump for rho(1700), omega(1650), phi(1680); its form
+  0.85 - 1.9 GeV   a crossover to perturbation theory, with a bump for rho(1700), omega(1650), phi(1680); its form
                    and numbers are a fit to the compilation of the PDG, not a theory
   above            3 sum Q^2 (1 + alpha_s/pi + ...), with charm and bottom from their open thresholds, and
                    charmonium and bottomonium as Breit-Wigner peaks with their true widths
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from darkhorn.kernels.constants import ALPHA, MASS_KAON, MASS_PION
 
-MASS_NEUTRAL_PION, MASS_NEUTRAL_KAON = 0.1349768, 0.497611  # GeV, PDG 2024
+MASS_NEUTRAL_PION, MASS_ETA, MASS_NEUTRAL_KAON = 0.1349768, 0.547862, 0.497611  # GeV, PDG 2024
 MASS_D, MASS_B = 1.86484, 5.27934  # GeV: lightest charmed and bottom mesons, PDG 2024
 
 # Pion form factor: J. P. Lees et al. (BaBar), Phys. Rev. D 86 (2012) 032013, Table VI: mass, width (GeV), amplitude, phase
@@ -139,13 +139,18 @@ def _exclusive(s: jax.Array) -> jax.Array:
     total = _scalar_pair(s, MASS_PION, pion_form_factor(s))
     total = total + _scalar_pair(s, MASS_KAON, _kaon_form_factor(s, 0.5))
     total = total + _scalar_pair(s, MASS_NEUTRAL_KAON, _kaon_form_factor(s, -0.5))
-    for (mass, width), ee, three_pions, radiative, light in (
-        (_OMEGA, _OMEGA_EE, _OMEGA_3PI, _OMEGA_PI0_GAMMA, MASS_NEUTRAL_PION),
-        (_PHI, _PHI_EE, _PHI_3PI, _PHI_ETA_GAMMA, 0.547862),
+    # omega and phi interfere in three pions with opposite signs, which fills the gap between them
+    real, imaginary = jnp.zeros_like(s), jnp.zeros_like(s)
+    for sign, (mass, width), ee, pions, radiative, light in (
+        (1.0, _OMEGA, _OMEGA_EE, _OMEGA_3PI, _OMEGA_PI0_GAMMA, MASS_NEUTRAL_PION),
+        (-1.0, _PHI, _PHI_EE, _PHI_3PI, _PHI_ETA_GAMMA, MASS_ETA),
     ):
-        pions = three_pions * _opening(s, mass, 2 * MASS_PION + MASS_NEUTRAL_PION, 4)
-        total = total + _peak(s, mass, width, ee * width, width * (pions + radiative * _opening(s, mass, light, 3)))
-    return total
+        opening = _opening(s, mass, 2 * MASS_PION + MASS_NEUTRAL_PION, 4)
+        strength = 3 * sign / ALPHA * width / mass**2 * math.sqrt(ee * pions)
+        amplitude, shape = strength * _root(s * opening), _breit_wigner(s, mass, width)
+        real, imaginary = real + amplitude * jnp.real(shape), imaginary + amplitude * jnp.imag(shape)
+        total = total + _peak(s, mass, width, ee * width, width * radiative * _opening(s, mass, light, 3))
+    return total + real * real + imaginary * imaginary
 
 
 def strong_coupling(s: jax.Array) -> jax.Array:
@@ -169,33 +174,32 @@ def _two_loops(s: jax.Array, flavours: int) -> jax.Array:
 _STEPS = (3.0, 9.4)  # GeV
 
 
+def _host_coupling(scale: float, lam: float, flavours: int) -> float:
+    """`_two_loops` in ordinary numbers: the Lambdas are made when the module is imported."""
+    b0, b1 = 11 - 2 * flavours / 3, 102 - 38 * flavours / 3
+    log = 2 * math.log(scale / lam)
+    return 4 * math.pi / (b0 * log) * (1 - b1 / b0**2 * math.log(log) / log)
+
+
 def _lambda_for(alpha_s: float, scale: float, flavours: int) -> float:
     """The Lambda that gives alpha_s at a scale: bisection in ln Lambda."""
-    b0, b1 = 11 - 2 * flavours / 3, 102 - 38 * flavours / 3
-
-    def value(lam: float) -> float:
-        log = 2 * math.log(scale / lam)
-        return 4 * math.pi / (b0 * log) * (1 - b1 / b0**2 * math.log(log) / log)
-
     low, high = 0.01, 0.6
     for _ in range(80):
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if value(middle) < alpha_s else (low, middle)
+        low, high = (middle, high) if _host_coupling(scale, middle, flavours) < alpha_s else (low, middle)
     return low
 
 
 def _lambdas() -> dict[int, float]:
-    def value(lam: float, scale: float, flavours: int) -> float:
-        b0, b1 = 11 - 2 * flavours / 3, 102 - 38 * flavours / 3
-        log = 2 * math.log(scale / lam)
-        return 4 * math.pi / (b0 * log) * (1 - b1 / b0**2 * math.log(log) / log)
-
     five = _lambda_for(0.118, 91.188, 5)
-    four = _lambda_for(value(five, _STEPS[1], 5), _STEPS[1], 4)
-    return {5: five, 4: four, 3: _lambda_for(value(four, _STEPS[0], 4), _STEPS[0], 3)}
+    four = _lambda_for(_host_coupling(_STEPS[1], five, 5), _STEPS[1], 4)
+    return {5: five, 4: four, 3: _lambda_for(_host_coupling(_STEPS[0], four, 4), _STEPS[0], 3)}
 
 
 _LAMBDA = _lambdas()
+
+
+_ROUNDING = 0.45  # GeV
 
 
 def _perturbative(s: jax.Array) -> jax.Array:
@@ -203,7 +207,8 @@ def _perturbative(s: jax.Array) -> jax.Array:
 
     Light: 1 + a + 1.640 a^2 - 10.28 a^3, a = alpha_s/pi (PDG 2024, review of quantum chromodynamics, n_f = 3).
     Heavy: v (3 - v^2)/2 [1 + 4/3 alpha_s g(v)], g = pi/2v - (3 + v)/4 (pi/2 - 3/4pi), v^2 = 1 - 4 M^2/s with the
-    lightest meson's mass M, after J. Schwinger; rounded at threshold over 0.15 GeV.
+    lightest meson's mass M, after J. Schwinger; rounded at threshold over 0.45 GeV,
+    which the data above 3.73 GeV ask for.
     """
     alpha_s = strong_coupling(s)
     a = alpha_s / math.pi
@@ -212,23 +217,30 @@ def _perturbative(s: jax.Array) -> jax.Array:
         opened = s > 4 * mass * mass
         v = jnp.sqrt(jnp.where(opened, 1 - 4 * mass * mass / jnp.where(opened, s, 1.0), 0.5))
         g = math.pi / (2 * v) - 0.25 * (3 + v) * (math.pi / 2 - 3 / (4 * math.pi))
-        rounded = -jnp.expm1(-(jnp.sqrt(s) - 2 * mass) / 0.15)
+        rounded = -jnp.expm1(-(jnp.sqrt(s) - 2 * mass) / _ROUNDING)
         heavy = 0.5 * v * (3 - v * v) * (1 + 4 / 3 * alpha_s * g) * rounded
         total = total + jnp.where(opened, share * heavy, 0.0)
     return total
 
 
-# Crossover: share of perturbation theory 1/(1 + exp[-(E - centre)/width]), and a Gaussian bump. Fitted to the compilation.
-_CENTRE, _WIDTH = 1.36, 0.12
-_BUMP, _BUMP_CENTRE, _BUMP_WIDTH = 0.4, 1.62, 0.12
+# Crossover: share of perturbation theory [1 - (onset/E)^8]/(1 + exp[(centre - E)/width]), and a Gaussian bump: a fit to
+# the compilation between 1.03 and 2.9 GeV.
+_ONSET, _CENTRE, _WIDTH = 0.85, 1.364, 0.199
+_BUMP, _BUMP_CENTRE, _BUMP_WIDTH = 0.694, 1.579, 0.140
 
 
 def hadron_ratio(root_s: jax.Array) -> jax.Array:
-    """R(s), dimensionless. Shapes: any. GeV. 0 below m_pi0 (no lighter hadronic final state), smooth, differentiable."""
+    """R(s), dimensionless. Shapes: any. Argument: sqrt(s) in GeV. 0 below m_pi0; continuous and differentiable but for
+    kinks at thresholds.
+
+    Accuracy against the PDG's compilation: 7 % from 0.35 to 0.98 GeV, 15 % on the flank of the phi (0.99 to 1.018; 30 %
+    at 1.00), 6 % from 1.04 to 3.7 GeV, 20 % from 3.73 to 4.5 GeV (the model for each resonance adds, real ones
+    interfere), 8 % from 4.6 to 11 GeV, 12 % above. Narrow peaks have the widths of the mesons, down to 20 keV.
+    """
     opened = root_s > MASS_NEUTRAL_PION
     e = jnp.where(opened, root_s, 1.0)
     s = e * e
-    continuum = jax.nn.sigmoid((e - _CENTRE) / _WIDTH)
+    continuum = jax.nn.sigmoid((e - _CENTRE) / _WIDTH) * jnp.maximum(1 - (_ONSET / e) ** 8, 0.0)
     bump = _BUMP * jnp.exp(-0.5 * ((e - _BUMP_CENTRE) / _BUMP_WIDTH) ** 2)
     total = (1 - continuum) * _exclusive(s) + continuum * _perturbative(s) + bump
     for mass, width, ee, leptons in _HEAVY:
