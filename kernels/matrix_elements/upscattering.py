@@ -47,6 +47,8 @@ class Target(NamedTuple):
     radius, coefficients Fourier-Bessel series of the charge density (fm; any unit), used for nuclei
     charge               electric charge of a nucleon (1 or 0)
     magnetic_moment      of a nucleon, nuclear magnetons; `other_moment` and 1 - charge are those of the other nucleon
+    parametrisation      of the nucleon form factors: DIPOLE, GALSTER or KELLY of kernels/form_factors.py; None: DIPOLE, and no
+                         other is compiled
     """
 
     mass: jax.Array
@@ -56,6 +58,7 @@ class Target(NamedTuple):
     charge: jax.Array
     magnetic_moment: jax.Array
     other_moment: jax.Array
+    parametrisation: jax.Array | float | None = None
 
 
 class Invariants(NamedTuple):
@@ -95,6 +98,71 @@ def invariants(energy: jax.Array, m: jax.Array, mass: jax.Array) -> Invariants:
     return Invariants(s, p1, e3, p3, q2_min, q2_max)
 
 
+class Products(NamedTuple):
+    """Scalar products that |M|^2 needs, GeV^2; k2 and k4 are on their mass shell, q = k4 - k2, q2 = -q^2."""
+
+    k_k1: jax.Array
+    k_k2: jax.Array
+    k_k4: jax.Array
+    k1_k2: jax.Array
+    k1_k4: jax.Array
+    k_q: jax.Array
+    k1_q: jax.Array
+    q2: jax.Array
+
+
+class FormFactors(NamedTuple):
+    """Dirac, Pauli and axial form factors times their couplings over their propagators, GeV^-2."""
+
+    f1: jax.Array
+    f2: jax.Array
+    g_a: jax.Array
+
+
+def effective_form_factors(q2: jax.Array, m_zprime: jax.Array, target: Target, vertices: Vertices) -> FormFactors:
+    """F_i = d V F_i^em / (m_Z'^2 + Q^2) + c C F_i^nc / (m_Z^2 + Q^2), and g_A from the Z alone.
+
+    Shapes broadcast; GeV. A nucleus has F1 alone.
+    """
+    dark = vertices.dark_lepton * vertices.dark_hadron / (m_zprime * m_zprime + q2)
+    weak = vertices.weak_lepton * vertices.weak_hadron / (MASS_Z * MASS_Z + q2)
+    nuclear = fourier_bessel(q2, target.radius, target.coefficients) * (dark + weak)
+    isospin = target.charge - 0.5
+    kind = target.parametrisation
+    f1_em, f2_em = nucleon_vector(q2, target.mass, target.charge, target.magnetic_moment, kind)
+    f1_other, f2_other = nucleon_vector(q2, target.mass, 1 - target.charge, target.other_moment, kind)
+    f1_nc = neutral_current(f1_em, f1_other)
+    f2_nc = neutral_current(f2_em, f2_other)
+    nucleon = target.is_nucleon > 0.5
+    f1 = jnp.where(nucleon, dark * f1_em + weak * f1_nc, nuclear)
+    f2 = jnp.where(nucleon, dark * f2_em + weak * f2_nc, 0.0)
+    g_a = jnp.where(nucleon, weak * nucleon_axial(q2, isospin), 0.0)
+    return FormFactors(f1, f2, g_a)
+
+
+def amplitude_squared(x: Products, mass: jax.Array, form: FormFactors, chirality: jax.Array) -> jax.Array:
+    """|M|^2 summed over the spins of the scatterer, for one helicity of N, GeV^0.
+
+    |M|^2 = 2 (F1^2 + tau F2^2) [2 (K.P)(k1.P) - (4M^2 + Q^2) K.k1] + 2 G_M^2 [Q^2 K.k1 - 2 (K.q)(k1.q)]
+            + 8 G_A^2 [(K.k4)(k1.k2) + (K.k2)(k1.k4) + M^2 K.k1] + 16 chirality G_M G_A [(K.k4)(k1.k2) - (K.k2)(k1.k4)]
+    with P = k2 + k4, q = k4 - k2, Q^2 = -q^2, tau = Q^2/4M^2, G_M = F1 + F2. It holds for any k2 and k4 on the mass
+    shell M: for a nucleon at rest, where k1 - k3 = q, and for one bound in a nucleus, where some energy is lost.
+    Shapes broadcast.
+    """
+    g_m = form.f1 + form.f2
+    tau = x.q2 / (4 * mass * mass)
+    electric = 2 * (x.k_k2 + x.k_k4) * (x.k1_k2 + x.k1_k4) - (4 * mass * mass + x.q2) * x.k_k1
+    magnetic = x.q2 * x.k_k1 - 2 * x.k_q * x.k1_q
+    axial = x.k_k4 * x.k1_k2 + x.k_k2 * x.k1_k4 + mass * mass * x.k_k1
+    mixed = x.k_k4 * x.k1_k2 - x.k_k2 * x.k1_k4
+    return (
+        2 * (form.f1 * form.f1 + tau * form.f2 * form.f2) * electric
+        + 2 * g_m * g_m * magnetic
+        + 8 * form.g_a * form.g_a * axial
+        + 16 * chirality * g_m * form.g_a * mixed
+    )
+
+
 def dsigma_dq2(
     energy: jax.Array,
     q2: jax.Array,
@@ -108,10 +176,7 @@ def dsigma_dq2(
     """dsigma/dQ^2 of nu A -> N A for one helicity of N: THE density of the process.
 
     dsigma/dQ^2 = (1/2) |M|^2 / (16 pi (s - M^2)^2), summed over target spins; the neutrino has one spin state.
-    |M|^2 = 2 (F1^2 + tau F2^2) [2 (K.P)(k1.P) - (4M^2 + Q^2) K.k1] + 2 G_M^2 [(m^2 + 2 Q^2) K.k1 - m^2 (m^2 + Q^2)]
-            + 8 G_A^2 [(K.k4)(k1.k2) + (K.k2)(k1.k4) + M^2 K.k1] + 16 chirality G_M G_A [(K.k4)(k1.k2) - (K.k2)(k1.k4)]
-    with couplings and propagators in the form factors: F_i = d V F_i^em / (m_Z'^2 + Q^2) + c C F_i^nc / (m_Z^2 +
-    Q^2), and so on.
+    |M|^2 is that of `amplitude_squared`, the form factors those of `effective_form_factors`.
 
     Shapes: energy and q2 broadcast; the rest scalars or broadcastable. helicity -1 or +1 (see the module); chirality
     +1 for a neutrino,
@@ -138,31 +203,8 @@ def dsigma_dq2(
     k1_k2 = energy * mass
     k1_k4 = k1_k2 - 0.5 * (m * m + q2)
 
-    # form factors with their couplings and propagators
-    dark = vertices.dark_lepton * vertices.dark_hadron / (m_zprime * m_zprime + q2)
-    weak = vertices.weak_lepton * vertices.weak_hadron / (MASS_Z * MASS_Z + q2)
-    nuclear = fourier_bessel(q2, target.radius, target.coefficients) * (dark + weak)
-    isospin = target.charge - 0.5
-    f1_em, f2_em = nucleon_vector(q2, mass, target.charge, target.magnetic_moment)
-    f1_other, f2_other = nucleon_vector(q2, mass, 1 - target.charge, target.other_moment)
-    f1_nc = neutral_current(f1_em, f1_other)
-    f2_nc = neutral_current(f2_em, f2_other)
-    nucleon = target.is_nucleon > 0.5
-    f1 = jnp.where(nucleon, dark * f1_em + weak * f1_nc, nuclear)
-    f2 = jnp.where(nucleon, dark * f2_em + weak * f2_nc, 0.0)
-    g_a = jnp.where(nucleon, weak * nucleon_axial(q2, isospin), 0.0)
-    g_m = f1 + f2
-    tau = q2 / (4 * mass * mass)
-
-    electric = 2 * (k_k2 + k_k4) * (k1_k2 + k1_k4) - (4 * mass * mass + q2) * k_k1
-    magnetic = (m * m + 2 * q2) * k_k1 - m * m * (m * m + q2)
-    axial = k_k4 * k1_k2 + k_k2 * k1_k4 + mass * mass * k_k1
-    mixed = k_k4 * k1_k2 - k_k2 * k1_k4
-    amplitude2 = (
-        2 * (f1 * f1 + tau * f2 * f2) * electric
-        + 2 * g_m * g_m * magnetic
-        + 8 * g_a * g_a * axial
-        + 16 * chirality * g_m * g_a * mixed
-    )
+    form = effective_form_factors(q2, m_zprime, target, vertices)
+    products = Products(k_k1, k_k2, k_k4, k1_k2, k1_k4, k_q=k_k1 - m * m, k1_q=-0.5 * (m * m + q2), q2=q2)
+    amplitude2 = amplitude_squared(products, mass, form, chirality)
     density = 0.5 * amplitude2 / (64 * jnp.pi * (energy * mass) ** 2) * HBAR_C_SQUARED
     return jnp.where(inside, jnp.maximum(density, 0.0), 0.0)

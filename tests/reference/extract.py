@@ -2,7 +2,8 @@
 
     python tests/reference/extract.py FOLDER
 
-FOLDER holds `dark_neutrino.json`, `chain.json` and `width.json`. The output, six JSON files beside this script, is a
+FOLDER holds `dark_neutrino.json`, `chain.json`, `width.json` and `incoherent.json`. The output, seven JSON files beside
+this script, is a
 pure function of the input: numbers are copied bit for bit (JSON numbers round-trip through `repr`), one entry per
 line, order of the source kept. What each file holds is said in README.md.
 """
@@ -232,12 +233,35 @@ def oracles(folder: Path) -> None:
     write("width", source | how, kept)
 
 
+def incoherent(folder: Path) -> None:
+    """Scattering on nucleons bound in a relativistic Fermi gas, whole but for the Monte Carlo of single bins."""
+    meta, entries, source = load(folder, "incoherent")
+    how = {
+        "task": "nu + bound nucleon -> N + nucleon, Z' exchange, relativistic Fermi gas after Smith and Moniz",
+        "computed": constant(entries, lambda e: e["method"]),
+        "cross_check": constant(entries, lambda e: e["cross_check"]["how"]),
+        "form_factors": constant(entries, lambda e: e["inputs"]["form_factors"]),
+        "free_against_another_calculation": meta["free_vs_reference_max_rel"],
+        "trace_over_contraction": meta["trace_over_contraction"],
+        "units": meta["units"] + "; GeV. d: vertex nu-N at the Z', g_e: coupling of the Z' to unit charge",
+    }
+    kept = []
+    for entry in entries:
+        inputs = copied(entry["inputs"], ("form_factors", "coupling_product"))
+        check = {"second_mc": entry["cross_check"]["second_mc"]}
+        table = copied(entry["dsigma_dQ2"], ("bin_average_check_pm0p1_lnQ2",))
+        out = copied(entry, ("kind", "method", "cross_check", "inputs", "dsigma_dQ2"))
+        kept.append({"id": out.pop("id"), "inputs": inputs, **out, "dsigma_dQ2": table, "cross_check": check})
+    write("incoherent", source | how, kept)
+
+
 def main(argv: list[str]) -> int:
     if len(argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2
     dark_neutrino(Path(argv[1]))
     oracles(Path(argv[1]))
+    incoherent(Path(argv[1]))
     return 0
 
 

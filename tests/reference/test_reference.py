@@ -16,6 +16,7 @@ COUNTS = {
     "dark_neutrino_offshell": 3,
     "chain": 27,
     "width": 90,
+    "incoherent": 27,
 }
 
 
@@ -46,6 +47,12 @@ def test_cross_sections_agree_with_the_second_calculation(regime: str, helicity:
     for entry in entries:
         for value, independent in zip(as_list(entry["value"]), as_list(entry["independent"]), strict=True):
             assert math.isclose(value, independent, rel_tol=tolerance), entry["id"]
+
+
+def test_the_fermi_gas_agrees_with_its_monte_carlo() -> None:
+    for entry in load("incoherent")["entries"]:
+        second = entry["cross_check"]["second_mc"]
+        assert abs(second["mean"] - entry["value_cm2_per_nucleon"]["sum"]) < 4 * second["err"], entry["id"]
 
 
 def test_a_majorana_width_across_threshold_is_twice_the_dirac_one_for_a_massless_daughter() -> None:

@@ -1,0 +1,329 @@
+"""nu(k1) + A -> N(k3, helicity h) + nucleon(k4) + X: scattering on a nucleon bound in a relativistic Fermi gas.
+
+The nucleon has a momentum p uniform in the sphere |p| < p_F and leaves the removal energy E_b behind: k1 + (E_p - E_b,
+p) = k3 + k4 with E_p = sqrt(M^2 + p^2) and k4 on its mass shell; states |p4| < p_F are occupied and blocked. |M|^2 is
+that of `upscattering.amplitude_squared` with k2 = (E_p, p) on shell and q~ = k4 - k2 (the energy given to the nucleon
+is omega - E_b), form factors and propagators at the true Q^2 = -(k1 - k3)^2; terms q^mu q^nu/m_Z'^2, which the
+non-conservation ~E_b leaves, are dropped. The flux is that of a nucleus at rest: 1/(4 E E_p). The helicity of N is
+that in the rest frame of the nucleus, and K = (E3 - h p3)(1, -h khat3) there.
+
+Source of the model: R. A. Smith, E. J. Moniz, Nucl. Phys. B 43 (1972) 605, with off-shell kinematics after T. de
+Forest, Nucl. Phys. A 392 (1983) 232.
+
+Variables: Q^2, the energy transfer omega = E - E3, E_p, and the azimuth phi of p about q = k1 - k3, from the plane of
+k1 and k3. In them the sphere and the blocking are an interval of E_p, max(E_-, E_F - (omega - E_b)) < E_p < E_F with
+E_- the least energy that absorbs (omega - E_b, q), so that nothing has to be rejected:
+
+d^4 sigma / dQ^2 domega dE_p dphi = (hbar c)^2/(16 pi E^2) 3/(4 pi p_F^3) 1/(4 |q|) |M|^2/2.
+
+The gas holds the whole of the scattering that excites the nucleus: it is added to Z^2 F^2 without a factor 1 - F^2.
+For scattering on nucleons at rest there are instead `closure_response` and `pauli_response`.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from darkhorn.kernels.constants import HBAR_C_SQUARED
+from darkhorn.kernels.form_factors import fourier_bessel
+from darkhorn.kernels.kinematics import FourVector, Vector, along, four
+from darkhorn.kernels.matrix_elements.upscattering import (
+    Products,
+    Target,
+    Vertices,
+    amplitude_squared,
+    effective_form_factors,
+)
+from darkhorn.kernels.trigonometry import sincos2pi
+
+
+class FermiGas(NamedTuple):
+    """Fermi momentum p_F > 0 of the struck species and removal energy E_b >= 0, GeV."""
+
+    momentum: jax.Array
+    removal_energy: jax.Array
+
+
+class Kinematics(NamedTuple):
+    """What fixes |M|^2, each (n,): neutrino energy E, Q^2, omega = E - E3, E_p (on shell), phi in radian. GeV, GeV^2."""
+
+    energy: jax.Array
+    q2: jax.Array
+    omega: jax.Array
+    nucleon_energy: jax.Array
+    azimuth: jax.Array
+
+
+class Uniforms(NamedTuple):
+    """Uniform numbers of `sample` and `momenta`, each (n,)."""
+
+    q2: jax.Array
+    omega: jax.Array
+    nucleon: jax.Array
+    azimuth: jax.Array
+    rotation: jax.Array
+
+
+class Momenta(NamedTuple):
+    """Four-vectors in the laboratory, GeV, that obey neutrino + struck = n4 + recoil and struck + remnant = nucleus.
+
+    `struck` has the energy E_p - E_b and is off its mass shell.
+    """
+
+    neutrino: FourVector
+    n4: FourVector
+    struck: FourVector
+    recoil: FourVector
+    remnant: FourVector
+
+
+def _root(x: jax.Array) -> jax.Array:
+    """sqrt(x), and 0 with zero slope where x <= 0."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
+
+
+def threshold(m: jax.Array, mass: jax.Array, gas: FermiGas) -> jax.Array:
+    """A neutrino energy below which there is no scattering, GeV: that of a nucleon at p_F against the neutrino.
+
+    max{m + E_b, [(m + M)^2 - (E_F - E_b)^2 + p_F^2] / 2 (E_F - E_b + p_F)}. Blocking lifts the true threshold
+    somewhat; in between the density is zero. Shapes broadcast.
+    """
+    available = jnp.sqrt(mass * mass + gas.momentum**2) - gas.removal_energy
+    head_on = ((m + mass) ** 2 - available**2 + gas.momentum**2) / (2 * (available + gas.momentum))
+    return jnp.maximum(m + gas.removal_energy, head_on)
+
+
+def q2_range(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array, jax.Array]:
+    """Bounds (low, high) of Q^2, GeV^2: no unblocked event lies outside; equal where the channel is closed.
+
+    low: omega = E_b forward, m^2 (2 E_b + m^2/S)/S, S = a + sqrt(a^2 - m^2), a = E - E_b, free of cancellation.
+    high: a nucleon at p_F against the neutrino, 2 k* (E3* + p3*) - m^2. Shapes broadcast.
+    """
+    a = energy - gas.removal_energy
+    total = jnp.maximum(a, 0.0) + _root(a * a - m * m) + jnp.where(a > 0, 0.0, 1.0)
+    low = m * m * (2 * gas.removal_energy + m * m / total) / total
+    available = jnp.sqrt(mass * mass + gas.momentum**2) - gas.removal_energy
+    gained = 2 * energy * (available + gas.momentum)
+    s = available**2 - gas.momentum**2 + gained
+    twice_energy = s + m * m - mass * mass
+    high = gained * (twice_energy + _root(twice_energy**2 - 4 * s * m * m)) / (2 * s) - m * m
+    opened = (energy > threshold(m, mass, gas)) & (high > low)
+    return low, jnp.where(opened, high, low)
+
+
+def gas_limits(q2: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(low, blocked, high) of omega that the gas can absorb at fixed Q^2, GeV; blocking acts below `blocked`.
+
+    The shell |p| = p_F can absorb (omega, q) where |2 A omega - C| < 2 p_F |q|, A = E_F - E_b, C = Q^2 + E_b^2 + 2 A
+    E_b: omega between the roots of a quadratic equation. Unblocked: omega > E_b. `blocked` is where the two lower limits
+    of E_p meet, or `low` where they do not: integrands have a kink there. Shapes broadcast.
+    """
+    p_f, e_b = gas.momentum, gas.removal_energy
+    e_f = jnp.sqrt(mass * mass + p_f * p_f)
+
+    def roots(a: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
+        square = a * a - p_f * p_f
+        spread = p_f * jnp.sqrt(c * c + 4 * q2 * square)
+        return (a * c - spread) / (2 * square), (a * c + spread) / (2 * square)
+
+    slowest, fastest = roots(e_f - e_b, q2 + e_b * e_b + 2 * (e_f - e_b) * e_b)
+    _, edge = roots(e_f + e_b, e_b * e_b + 2 * e_f * e_b - q2)
+    low = jnp.maximum(e_b, slowest)
+    return low, jnp.maximum(edge, low), fastest
+
+
+def omega_range(
+    energy: jax.Array, q2: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(low, blocked, high) of omega at fixed Q^2, GeV: `gas_limits` cut by |cos theta_3| < 1.
+
+    The lepton's limit is omega < E Q^2/y - y/4E, y = Q^2 + m^2. Shapes broadcast; low = high where nothing is allowed.
+    """
+    low, blocked, fastest = gas_limits(q2, mass, gas)
+    y = q2 + m * m
+    high = jnp.maximum(jnp.minimum(fastest, energy * q2 / y - y / (4 * energy)), low)
+    return low, jnp.clip(blocked, low, high), high
+
+
+def energy_range(q2: jax.Array, omega: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array, jax.Array]:
+    """(least E_p, E_F): the interval of unblocked energies of the struck nucleon, empty where the first is larger."""
+    w = omega - gas.removal_energy
+    q = jnp.sqrt(q2 + omega * omega)
+    given2 = q2 + gas.removal_energy * (omega + w)
+    absorbing = -0.5 * w + 0.5 * q * jnp.sqrt(1 + 4 * mass * mass / given2)
+    e_f = jnp.sqrt(mass * mass + gas.momentum**2)
+    return jnp.maximum(absorbing, e_f - w), e_f
+
+
+def density(
+    x: Kinematics,
+    m: jax.Array,
+    m_zprime: jax.Array,
+    helicity: jax.Array,
+    chirality: jax.Array,
+    target: Target,
+    vertices: Vertices,
+    gas: FermiGas,
+) -> jax.Array:
+    """d^4 sigma/dQ^2 domega dE_p dphi per nucleon for one helicity of N: THE density of the process.
+
+    Units: GeV in; 1e-38 cm^2/GeV^4/radian out. Shapes: x (n,), the rest scalars or broadcastable. helicity -1
+    (conserving) or +1 (flipping), in the laboratory; chirality +1 for a neutrino, -1 for an antineutrino. Zero outside
+    the physical and unblocked range, never NaN. Times Z or N it is the incoherent cross section of a nucleus.
+    """
+    mass, e_b = target.mass, gas.removal_energy
+    energy, q2, omega = x.energy, x.q2, x.omega
+    least, e_f = energy_range(q2, omega, mass, gas)
+    low, _, high = omega_range(energy, q2, m, mass, gas)
+    inside = (omega >= low) & (omega <= high) & (x.nucleon_energy >= least) & (x.nucleon_energy <= e_f) & (q2 > 0)
+    inside = inside & (high > low)
+    # any physical numbers serve outside: they keep both branches of the last `where` finite
+    e3 = jnp.where(inside, energy - omega, 2 * m + 1)
+    omega = jnp.where(inside, omega, 1.0)
+    q2 = jnp.where(inside, q2, 1.0)
+    p3 = jnp.sqrt(e3 * e3 - m * m)
+    q = jnp.sqrt(q2 + omega * omega)
+    e_p = jnp.where(inside, x.nucleon_energy, e_f)
+
+    # helicity vector K = kappa (1, -h khat3); 1 -+ cos theta_3 as distances of Q^2 from its two limits
+    sum_ep = e3 + p3
+    kappa = jnp.where(helicity < 0, sum_ep, m * m / sum_ep)
+    forward = m * m * (2 * omega + m * m / sum_ep) / sum_ep
+    backward = 2 * energy * sum_ep - m * m
+    k_k1 = 0.5 * kappa * jnp.where(helicity < 0, q2 - forward, backward - q2) / p3
+    k1_across, k1_along, k3_along = _about_q(energy, q2, omega, q, p3, m, forward, backward)
+
+    # the nucleon: along q by energy conservation, across it with the azimuth phi
+    w = omega - e_b
+    given2 = q2 + e_b * (omega + w)
+    p_along = (2 * e_p * w - given2) / (2 * q)
+    p_across = _root(e_p * e_p - mass * mass - p_along * p_along)
+    _, cosine = sincos2pi(x.azimuth / (2 * jnp.pi))
+    overlap = k1_across * p_across * cosine
+    k1_k2 = energy * e_p - k1_along * p_along - overlap
+    k_k2 = kappa * (e_p + helicity * (k3_along * p_along + overlap) / p3)
+    k1_q = -0.5 * (m * m + q2) - energy * e_b
+    k_q = k_k1 - m * m - kappa * e_b
+    products = Products(k_k1, k_k2, k_k2 + k_q, k1_k2, k1_k2 + k1_q, k_q, k1_q, given2)
+    form = effective_form_factors(q2, m_zprime, target, vertices)
+    amplitude2 = amplitude_squared(products, mass, form, chirality)
+    sphere = 3 / (4 * jnp.pi * gas.momentum**3)
+    result = 0.5 * amplitude2 * sphere / (64 * jnp.pi * energy * energy * q) * HBAR_C_SQUARED
+    return jnp.where(inside, jnp.maximum(result, 0.0), 0.0)
+
+
+def _about_q(
+    energy: jax.Array, q2: jax.Array, omega: jax.Array, q: jax.Array, p3: jax.Array, m: jax.Array,
+    forward: jax.Array, backward: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:  # fmt: skip
+    """Components of k1 (and k3) across q, of k1 along q, of k3 along q; `forward`, `backward` are the limits of Q^2."""
+    along_q = (q2 + m * m + 2 * energy * omega) / (2 * q)
+    # |k1 x k3|/|q| = E p3 sin theta_3/|q|, with 2 E p3 sin theta_3 = sqrt[(Q^2 - forward)(backward - Q^2)]
+    return _root((q2 - forward) * (backward - q2)) / (2 * q), along_q, along_q - q
+
+
+def sample(
+    u: Uniforms, energy: jax.Array, m: jax.Array, mass: jax.Array, q2_pole: jax.Array, gas: FermiGas
+) -> tuple[Kinematics, jax.Array]:
+    """Kinematics of an event and the Jacobian dQ^2 domega dE_p dphi/du, GeV^4 radian: times `density`, the weight.
+
+    Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total cross
+    section per nucleon. A weight is zero only for Q^2 near the ends of its range, where no omega is left, and below
+    threshold. Shapes: u and energy (n,), the rest scalars.
+    """
+    bottom_q2, top_q2 = q2_range(energy, m, mass, gas)
+    width = top_q2 - bottom_q2
+    low, high = bottom_q2 + q2_pole, top_q2 + q2_pole
+    between = low + width * u.q2
+    q2 = jnp.clip(bottom_q2 + width * low * (1 - u.q2) / between, bottom_q2, top_q2)
+    jacobian = low * high * width / (between * between)
+    least_omega, _, most_omega = omega_range(energy, q2, m, mass, gas)
+    omega = least_omega + (most_omega - least_omega) * u.omega
+    least, e_f = energy_range(q2, omega, mass, gas)
+    span = jnp.maximum(e_f - least, 0.0)
+    jacobian = jacobian * (most_omega - least_omega) * span * (2 * jnp.pi)
+    return Kinematics(energy, q2, omega, e_f - span * u.nucleon, 2 * jnp.pi * u.azimuth), jacobian
+
+
+def momenta(
+    x: Kinematics, rotation: jax.Array, axis: Vector, m: jax.Array, mass: jax.Array, nucleus: jax.Array, gas: FermiGas
+) -> Momenta:
+    """Four-vectors of an event; `axis` is the unit vector of the neutrino, `rotation` its azimuth about it in turns.
+
+    Shapes: x, rotation, axis (n,); masses m of N, M of the nucleon and of the nucleus (at rest) scalars. GeV. Momentum
+    and energy balance to a few ulp of the nuclear mass. The remnant takes E_b: its mass differs from the nuclide's.
+    """
+    e_b, energy, q2, omega = gas.removal_energy, x.energy, x.q2, x.omega
+    e3 = energy - omega
+    p3 = _root(e3 * e3 - m * m)
+    q = jnp.sqrt(q2 + omega * omega)
+    sum_ep = e3 + p3
+    forward = m * m * (2 * omega + m * m / sum_ep) / sum_ep
+    k1_across, k1_along, _ = _about_q(energy, q2, omega, q, p3, m, forward, 2 * energy * sum_ep - m * m)
+    w = omega - e_b
+    p_along = (2 * x.nucleon_energy * w - (q2 + e_b * (omega + w))) / (2 * q)
+    p_across = _root(x.nucleon_energy**2 - mass * mass - p_along * p_along)
+    # unit vectors: t across the neutrino in the plane of k1 and k3, n normal to the plane, e1 across q in the plane
+    sine, cosine = sincos2pi(rotation)
+    zero = jnp.zeros_like(energy)
+    t, n = along(axis, cosine, sine, zero), along(axis, -sine, cosine, zero)
+    cos_q, sin_q = k1_along / energy, k1_across / energy
+    q_hat = axis.scale(cos_q).minus(t.scale(sin_q))
+    e1 = axis.scale(sin_q).plus(t.scale(cos_q))
+    sin_phi, cos_phi = sincos2pi(x.azimuth / (2 * jnp.pi))
+    p = q_hat.scale(p_along).plus(e1.scale(p_across * cos_phi)).plus(n.scale(p_across * sin_phi))
+    transfer = q_hat.scale(q)
+    neutrino = axis.scale(energy)
+    struck_energy = x.nucleon_energy - e_b
+    return Momenta(
+        neutrino=four(energy, neutrino),
+        n4=four(e3, neutrino.minus(transfer)),
+        struck=four(struck_energy, p),
+        recoil=four(struck_energy + omega, p.plus(transfer)),
+        remnant=four(nucleus - struck_energy, p.scale(-jnp.ones_like(energy))),
+    )
+
+
+def kinematics(neutrino: FourVector, n4: FourVector, struck: FourVector, m: jax.Array, gas: FermiGas) -> Kinematics:
+    """The inverse of `momenta`, for the reweighting of stored events: Kinematics of four-vectors, components (n,), GeV.
+
+    Q^2 = 2 k1.k3 - m^2 loses digits where Q^2 << E^2: about 1e-16 E^2/Q^2.
+    """
+    q = neutrino.p.minus(n4.p)
+    omega = neutrino.e - n4.e
+    q2 = 2 * neutrino.dot(n4) - m * m
+    norm = q.norm()
+    cross = Vector(
+        neutrino.y * n4.z - neutrino.z * n4.y,
+        neutrino.z * n4.x - neutrino.x * n4.z,
+        neutrino.x * n4.y - neutrino.y * n4.x,
+    )
+    # components of p along e1 (k1 across q) and n = t x ... both up to the common length |k1 x k3|
+    along_normal = cross.dot(struck.p)
+    in_plane = neutrino.p.dot(struck.p) - neutrino.p.dot(q) * q.dot(struck.p) / (norm * norm)
+    azimuth = jnp.arctan2(along_normal / norm, in_plane)
+    return Kinematics(neutrino.e, q2, omega, struck.e + gas.removal_energy, azimuth)
+
+
+def closure_response(q2: jax.Array, target: Target) -> jax.Array:
+    """1 - F(Q^2)^2, F the charge form factor of the nucleus the nucleon sits in.
+
+    Times dsigma/dQ^2 of a nucleon at rest: all final states but the ground state, for uncorrelated nucleons. An
+    alternative to the Fermi gas, never a factor on top of it. Shapes broadcast; GeV^2. Source: closure sum rule, e.g. T.
+    W. Donnelly, I. Sick, Rev. Mod. Phys. 56 (1984) 461.
+    """
+    form = fourier_bessel(q2, target.radius, target.coefficients)
+    return jnp.clip(1 - form * form, 0.0, 1.0)
+
+
+def pauli_response(q2: jax.Array, mass: jax.Array, fermi_momentum: jax.Array) -> jax.Array:
+    """Share of the Fermi sphere that a momentum transfer lifts out of it: R = 3x/4 - x^3/16 for x < 2, else 1.
+
+    x = |q|/p_F, |q|^2 = Q^2 + (Q^2/2M)^2, as given to a nucleon at rest. Times dsigma/dQ^2 of that nucleon: a Fermi gas
+    without motion and removal energy. Shapes broadcast; GeV. Source: H. Feshbach, A. de Shalit, Theoretical Nuclear
+    Physics I (1974), sum rule of a Fermi gas.
+    """
+    x = jnp.minimum(jnp.sqrt(q2 * (1 + q2 / (4 * mass * mass))) / fermi_momentum, 2.0)
+    return x * (0.75 - x * x / 16)
