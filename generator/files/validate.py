@@ -88,7 +88,8 @@ class Report:
 
 
 def validate(path: str | Path) -> Report:
-    """Check an HDF5 or HepMC3 file; never raises for a file that is merely wrong, only if there is none or for formats it
+    """Check an HDF5 or HepMC3 file; never raises for a file that is merely wrong, only if there is none or for
+    formats it
     cannot check.
 
     A file that cannot be read gives a report with the failed check `schema`.

@@ -46,7 +46,9 @@ class FermiGas(NamedTuple):
 
 
 class Kinematics(NamedTuple):
-    """What fixes |M|^2, each (n,): neutrino energy E, Q^2, omega = E - E3, E_p (on shell), phi in radian. GeV, GeV^2."""
+    """What fixes |M|^2, each (n,): neutrino energy E, Q^2, omega = E - E3, E_p (on shell), phi in radian. GeV,
+    GeV^2.
+    """
 
     energy: jax.Array
     q2: jax.Array
@@ -117,8 +119,8 @@ def gas_limits(q2: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array
     """(low, blocked, high) of omega that the gas can absorb at fixed Q^2, GeV; blocking acts below `blocked`.
 
     The shell |p| = p_F can absorb (omega, q) where |2 A omega - C| < 2 p_F |q|, A = E_F - E_b, C = Q^2 + E_b^2 + 2 A
-    E_b: omega between the roots of a quadratic equation. Unblocked: omega > E_b. `blocked` is where the two lower limits
-    of E_p meet, or `low` where they do not: integrands have a kink there. Shapes broadcast.
+    E_b: omega between the roots of a quadratic equation. Unblocked: omega > E_b. `blocked` is where the two lower
+    limits of E_p meet, or `low` where they do not: integrands have a kink there. Shapes broadcast.
     """
     p_f, e_b = gas.momentum, gas.removal_energy
     e_f = jnp.sqrt(mass * mass + p_f * p_f)
@@ -229,9 +231,9 @@ def sample(
 ) -> tuple[Kinematics, jax.Array]:
     """Kinematics of an event and the Jacobian dQ^2 domega dE_p dphi/du, GeV^4 radian: times `density`, the weight.
 
-    Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total cross
-    section per nucleon. A weight is zero only for Q^2 near the ends of its range, where no omega is left, and below
-    threshold. Shapes: u and energy (n,), the rest scalars.
+    Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total
+    cross section per nucleon. A weight is zero only for Q^2 near the ends of its range, where no omega is left, and
+    below threshold. Shapes: u and energy (n,), the rest scalars.
     """
     bottom_q2, top_q2 = q2_range(energy, m, mass, gas)
     width = top_q2 - bottom_q2
@@ -311,8 +313,8 @@ def closure_response(q2: jax.Array, target: Target) -> jax.Array:
     """1 - F(Q^2)^2, F the charge form factor of the nucleus the nucleon sits in.
 
     Times dsigma/dQ^2 of a nucleon at rest: all final states but the ground state, for uncorrelated nucleons. An
-    alternative to the Fermi gas, never a factor on top of it. Shapes broadcast; GeV^2. Source: closure sum rule, e.g. T.
-    W. Donnelly, I. Sick, Rev. Mod. Phys. 56 (1984) 461.
+    alternative to the Fermi gas, never a factor on top of it. Shapes broadcast; GeV^2. Source: closure sum rule, e.g.
+    T. W. Donnelly, I. Sick, Rev. Mod. Phys. 56 (1984) 461.
     """
     form = fourier_bessel(q2, target.radius, target.coefficients)
     return jnp.clip(1 - form * form, 0.0, 1.0)

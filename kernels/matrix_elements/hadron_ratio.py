@@ -23,7 +23,8 @@ from darkhorn.kernels.constants import ALPHA, MASS_KAON, MASS_PION
 MASS_NEUTRAL_PION, MASS_ETA, MASS_NEUTRAL_KAON = 0.1349768, 0.547862, 0.497611  # GeV, PDG 2024
 MASS_D, MASS_B = 1.86484, 5.27934  # GeV: lightest charmed and bottom mesons, PDG 2024
 
-# Pion form factor: J. P. Lees et al. (BaBar), Phys. Rev. D 86 (2012) 032013, Table VI: mass, width (GeV), amplitude, phase
+# Pion form factor: J. P. Lees et al. (BaBar), Phys. Rev. D 86 (2012) 032013, Table VI: mass, width (GeV), amplitude,
+# phase
 _RHO = (0.77502, 0.14959)
 _OMEGA_IN_PIONS = (0.78191, 0.00813, 1.644e-3, -0.011)
 _EXCITED_RHO = ((1.493, 0.427, 0.158, 3.76), (1.861, 0.316, 0.068, 1.39), (2.254, 0.109, 0.0051, 0.70))
@@ -94,8 +95,8 @@ def _breit_wigner(s: jax.Array, mass: float, width: float) -> jax.Array:
 def pion_form_factor(s: jax.Array) -> jax.Array:
     """F_pi(s), complex: rho with rho-omega interference, rho', rho'', rho''' by Gounaris-Sakurai; F_pi(0) = 1.
 
-    Shapes: any, real. GeV^2. Domain: 0 < s < 9 GeV^2. Accuracy: |F|^2 to 2 % up to 1 GeV, 10 % up to 1.3 GeV. Source: the
-    fit of BaBar, see the numbers above.
+    Shapes: any, real. GeV^2. Domain: 0 < s < 9 GeV^2. Accuracy: |F|^2 to 2 % up to 1 GeV, 10 % up to 1.3 GeV. Source:
+    the fit of BaBar, see the numbers above.
     """
     mass, width, amplitude, phase = _OMEGA_IN_PIONS
     mixing = amplitude * complex(math.cos(phase), math.sin(phase))
@@ -156,8 +157,8 @@ def _exclusive(s: jax.Array) -> jax.Array:
 def strong_coupling(s: jax.Array) -> jax.Array:
     """alpha_s at mu^2 = s in MS-bar: two loops, three flavours below and four above 3.0 GeV, five above 9.4 GeV.
 
-    Lambda of each step makes it continuous, and alpha_s(m_Z) = 0.118 (PDG 2024). Frozen below 1 GeV. Shapes: any; GeV^2.
-    Accuracy 2 % above 1.7 GeV.
+    Lambda of each step makes it continuous, and alpha_s(m_Z) = 0.118 (PDG 2024). Frozen below 1 GeV. Shapes: any;
+    GeV^2. Accuracy 2 % above 1.7 GeV.
     """
     s = jnp.maximum(s, 1.0)
     value = _two_loops(s, 5)

@@ -110,8 +110,8 @@ def width_off_shell(
     m_j. The range is cut at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic
     map of each piece takes the square roots at the thresholds.
 
-    Shapes broadcast; GeV. Accuracy 1e-6 for Gamma_V/m_V > 1e-13, on, across and off the pole (2e-5 where m_V = m - m_j to
-    the last digit and Gamma_V/m_V < 1e-10: the result then hangs on the rounding of the masses).
+    Shapes broadcast; GeV. Accuracy 1e-6 for Gamma_V/m_V > 1e-13, on, across and off the pole (2e-5 where m_V = m -
+    m_j to the last digit and Gamma_V/m_V < 1e-10: the result then hangs on the rounding of the masses).
     """
     arrays = jnp.broadcast_arrays(m, m_j, m_vector, width_vector, m_lepton, coupling, lepton_coupling, majorana)
     m, m_j, m_vector, width_vector, m_lepton, coupling, lepton_coupling, majorana = arrays

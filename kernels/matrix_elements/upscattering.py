@@ -47,7 +47,8 @@ class Target(NamedTuple):
     radius, coefficients Fourier-Bessel series of the charge density (fm; any unit), used for nuclei
     charge               electric charge of a nucleon (1 or 0)
     magnetic_moment      of a nucleon, nuclear magnetons; `other_moment` and 1 - charge are those of the other nucleon
-    parametrisation      of the nucleon form factors: DIPOLE, GALSTER or KELLY of kernels/form_factors.py; None: DIPOLE, and no
+    parametrisation      of the nucleon form factors: DIPOLE, GALSTER or KELLY of kernels/form_factors.py; None:
+                         DIPOLE, and no
                          other is compiled
     """
 
