@@ -16,9 +16,9 @@ import pytest
 
 DEFAULT_SEED = 20240817
 
-jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-jax.config.update("jax_numpy_dtype_promotion", "strict")  # type: ignore[no-untyped-call]
-jax.config.update("jax_numpy_rank_promotion", "raise")  # type: ignore[no-untyped-call]
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The same examples in every run, unless a seed asks for others. Deadlines would count compilations.
 hypothesis.settings.register_profile(
@@ -47,8 +47,8 @@ def use_cache() -> Path | None:
         return None
     if not os.access(folder, os.W_OK):
         return None
-    jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)  # type: ignore[no-untyped-call]
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     return folder
 
 

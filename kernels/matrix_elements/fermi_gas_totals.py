@@ -114,7 +114,8 @@ def _breaks(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) -> 
             allowed = energy * middle / y - y / (4 * energy) > of_gas
             return jnp.where(allowed, bad, middle), jnp.where(allowed, middle, good)
 
-        return jax.lax.fori_loop(0, _BISECTIONS, step, (outside, peak))[1]
+        edge: jax.Array = jax.lax.fori_loop(0, _BISECTIONS, step, (outside, peak))[1]
+        return edge
 
     cuts = [crossing(limit, outside) for limit in range(3) for outside in (low, high)]
     unblocked = jnp.clip(4 * gas.momentum**2 - gas.removal_energy**2, low, high)

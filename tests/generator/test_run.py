@@ -1,10 +1,11 @@
 """Events are a function of card, seed and number: not of shards, batches, devices, interruptions or who asks."""
 
-from pathlib import Path
+from pathlib import itertools
 from typing import Any
 
 import jax
 import numpy as np
+import Path
 import pytest
 from children import child
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ def test_shards_cut_every_channel_without_gap_or_overlap(microboone: Simulation,
         shares = [item.shares[index] for item in layouts]
         assert shares[0].first == 0
         assert shares[-1].stop == shares[0].total
-        assert all(a.stop == b.first for a, b in zip(shares, shares[1:], strict=False))
+        assert all(a.stop == b.first for a, b in itertools.pairwise(shares))
         assert len({share.event_id for share in shares}) == 1
     tasks = layouts[0].tasks(10**11)
     assert sum(task.stop - task.first for task in tasks) == layouts[0].events

@@ -30,7 +30,7 @@ def test_known_answers_on_the_host_and_on_the_device(
 ) -> None:
     words = [np.uint32(word) for word in (*key, *counter)]
     assert tuple(map(int, streams._threefry(*words))) == answer
-    device = threefry2x32_p.bind(*map(jnp.asarray, words))  # type: ignore[no-untyped-call]
+    device = threefry2x32_p.bind(*map(jnp.asarray, words))
     assert tuple(map(int, device)) == answer
 
 

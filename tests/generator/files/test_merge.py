@@ -29,8 +29,8 @@ def _shards(events, n, folder):
             for channel in np.unique(columns["channel"]):
                 own = np.flatnonzero(columns["channel"] == channel)
                 rows.append(own[i * len(own) // n : (i + 1) * len(own) // n])
-            rows = np.concatenate(rows)
-            tables[name] = {k: v[rows] for k, v in columns.items()}
+            chosen = np.concatenate(rows)
+            tables[name] = {k: v[chosen] for k, v in columns.items()}
         share = sum(len(t["event_id"]) for t in tables.values()) / len(events)
         channels = []
         for channel in events.header.channels:
