@@ -1,11 +1,11 @@
 """Events are a function of card, seed and number: not of shards, batches, devices, interruptions or who asks."""
 
-from pathlib import itertools
+import itertools
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import Path
 import pytest
 from children import child
 from numpy.typing import NDArray

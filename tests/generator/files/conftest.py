@@ -182,7 +182,7 @@ def build(n_whole=120, n_nucleon=50, seed=1, first_id=2**33, shard=0, n_shards=1
         regions=["tpc", "soil"],
         flux={14: {"edges_GeV": edges, "content": content}, -14: {"edges_GeV": edges, "content": 0.1 * content}},
         cross_sections={
-            c["name"]: {"energy_GeV": grid, "xsec_1e38cm2": (1 + int(str(c["index"]))) * 1e-3 * grid**2} for c in channels
+            c["name"]: {"energy_GeV": grid, "xsec_1e38cm2": (1 + n) * 1e-3 * grid**2} for n, c in enumerate(channels)
         },
         citations=[{"key": "nuhepmc", "arxiv": "2310.13211", "doi": "", "title": "NuHepMC", "bibtex": "@article{x}"}],
         detector={"name": "microboone", "origin_cm": [0, 0, 47000]},
