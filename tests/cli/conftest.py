@@ -28,7 +28,7 @@ class Result:
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Compiled programs of all these tests, shared by their processes."""
-    folder = jax.config.read("jax_compilation_cache_dir") or str(tmp_path_factory.mktemp("cache"))  # type: ignore[no-untyped-call]
+    folder = getattr(jax.config, "jax_compilation_cache_dir", None) or str(tmp_path_factory.mktemp("cache"))
     before = os.environ.get("DARKHORN_CACHE")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # importing jax has set it to 1, which children would inherit
     os.environ["DARKHORN_CACHE"] = folder
