@@ -4,6 +4,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +24,7 @@ sys.exit(code)
 """
 
 
-def loaded_by(*arguments):
+def loaded_by(*arguments: Any) -> set[str]:
     """Top-level modules that a command line loads."""
     process = subprocess.run([sys.executable, "-c", LOADED, *map(str, arguments)], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
@@ -29,19 +32,19 @@ def loaded_by(*arguments):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
-def test_help_loads_nothing_heavy(arguments):
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded_by(*arguments).intersection(HEAVY)
 
 
-def test_reading_commands_do_not_load_jax(events, tmp_path):
+def test_reading_commands_do_not_load_jax(events: Path, tmp_path: Path) -> None:
     for arguments in (["cards"], ["cards", "schema"], ["cards", "show", "microboone"], ["info", events],
                       ["convert", events, tmp_path / "out.hepmc3"], ["validate", events], ["cite", events],
                       ["unweight", events, "-o", tmp_path / "even.h5"]):  # fmt: skip
         assert "jax" not in loaded_by(*arguments), arguments
 
 
-def test_help_is_quick():
-    def seconds():
+def test_help_is_quick() -> None:
+    def seconds() -> float:
         before = time.perf_counter()
         subprocess.run([sys.executable, "-m", "darkhorn", "--help"], capture_output=True, check=True)
         return time.perf_counter() - before
@@ -50,14 +53,14 @@ def test_help_is_quick():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_an_example(name, darkhorn):
+def test_every_command_has_help_with_an_example(name: str, darkhorn: Callable[..., Any]) -> None:
     result = darkhorn(name, "-h")
     assert result.code == 0
     assert result.err == ""
     assert f"darkhorn {name}" in result.out.split("Examples:")[1]
 
 
-def test_group_help_lists_every_command_and_version(darkhorn):
+def test_group_help_lists_every_command_and_version(darkhorn: Callable[..., Any]) -> None:
     from darkhorn import __version__
 
     text = darkhorn("--help").out
@@ -65,7 +68,7 @@ def test_group_help_lists_every_command_and_version(darkhorn):
     assert darkhorn("--version").out == f"darkhorn {__version__}\n"
 
 
-def test_cards(darkhorn, tmp_path):
+def test_cards(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
     assert "microboone" in darkhorn("cards").out
     card = darkhorn("cards", "show", "microboone").out
     mine = tmp_path / "mine.yaml"

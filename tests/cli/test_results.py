@@ -1,6 +1,9 @@
 """What the commands print and write is what the Python API gives."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,16 +21,19 @@ SET = [part for key, value in SMALL.items() for part in ("--set", f"{key}=[{valu
 
 
 @pytest.fixture(scope="module")
-def simulation(events):
+def simulation(events: Path) -> dh.Simulation:
     return dh.Simulation.from_card("microboone", SMALL)
 
 
-def columns_of(path):
+Columns = dict[str, dict[str, Any]]
+
+
+def columns_of(path: Path) -> Columns:
     events = dh.read(path)
     return {name: {key: np.array(v) for key, v in columns.items()} for name, columns in events.topologies.items()}
 
 
-def assert_same(one, two):
+def assert_same(one: Columns, two: Columns) -> None:
     assert one.keys() == two.keys()
     for name in one:
         assert one[name].keys() == two[name].keys()
@@ -35,7 +41,7 @@ def assert_same(one, two):
             assert one[name][key].tobytes() == two[name][key].tobytes(), key
 
 
-def test_generate_writes_what_run_returns(events, simulation):
+def test_generate_writes_what_run_returns(events: Path, simulation: dh.Simulation) -> None:
     made = simulation.run(1000)
     stored = dh.read(events)
     assert_same(columns_of(events), {n: {k: np.asarray(v) for k, v in c.items()} for n, c in made.topologies.items()})
@@ -43,7 +49,7 @@ def test_generate_writes_what_run_returns(events, simulation):
     assert stored.header.card_resolved == simulation.card.resolved()
 
 
-def test_generate_json(tmp_path, darkhorn):
+def test_generate_json(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     path = tmp_path / "a.h5"
     result = darkhorn("generate", "microboone", *SET, "-n", "1e3", "-o", path, "--json", "-q")
     assert (result.code, result.err) == (0, "")
@@ -58,7 +64,7 @@ def test_generate_json(tmp_path, darkhorn):
     assert facts["seed"] == 1
 
 
-def test_notes_say_what_was_made(tmp_path, darkhorn):
+def test_notes_say_what_was_made(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     result = darkhorn("generate", "microboone", *SET, "-n", "50", "--seed", "3", "-o", tmp_path / "a.h5")
     assert result.out == ""
     card_hash = dh.load_card("microboone", SMALL).hash()
@@ -67,7 +73,7 @@ def test_notes_say_what_was_made(tmp_path, darkhorn):
         assert text in result.err
 
 
-def test_pot_sets_exposure_and_number(tmp_path, darkhorn):
+def test_pot_sets_exposure_and_number(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     path = tmp_path / "a.h5"
     assert darkhorn("generate", "microboone", *SET, "--pot", "2e20 POT", "-o", path).code == 0
     events = dh.read(path)
@@ -77,7 +83,7 @@ def test_pot_sets_exposure_and_number(tmp_path, darkhorn):
     assert events.sum_w == pytest.approx(expected, rel=0.1)
 
 
-def test_unweighted(tmp_path, darkhorn):
+def test_unweighted(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     path = tmp_path / "a.h5"
     result = darkhorn("generate", "microboone", *SET, "-n", "100", "--unweighted", "-o", path, "--json")
     weight = dh.read(path)["weight"]
@@ -88,7 +94,9 @@ def test_unweighted(tmp_path, darkhorn):
 
 
 @pytest.mark.parametrize("ending", ["hepmc3", "hepmc3.gz", "hepevt", "edep.hepevt"])
-def test_text_formats_hold_the_same_events(ending, tmp_path, events, darkhorn):
+def test_text_formats_hold_the_same_events(
+    ending: str, tmp_path: Path, events: Path, darkhorn: Callable[..., Any]
+) -> None:
     direct, converted = tmp_path / f"direct.{ending}", tmp_path / f"converted.{ending}"
     assert darkhorn("generate", "microboone", *SET, "-n", "1000", "-o", direct).code == 0
     assert darkhorn("convert", events, converted).code == 0
@@ -102,7 +110,7 @@ def test_text_formats_hold_the_same_events(ending, tmp_path, events, darkhorn):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*text, *extra])  # no temporary file is left
 
 
-def test_files_of_antineutrinos_are_valid(tmp_path, darkhorn):
+def test_files_of_antineutrinos_are_valid(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     path = tmp_path / "a.hepmc3"
     arguments = ["--set", "source.flavours=[nu_mu_bar]", "--set", "physics.helicities=[conserving]", "-n", "20"]
     assert darkhorn("generate", "microboone", *arguments, "-o", path).code == 0
@@ -111,7 +119,7 @@ def test_files_of_antineutrinos_are_valid(tmp_path, darkhorn):
     assert "FAILED" not in result.out
 
 
-def test_shards_merge_to_the_whole_run(tmp_path, events, darkhorn):
+def test_shards_merge_to_the_whole_run(tmp_path: Path, events: Path, darkhorn: Callable[..., Any]) -> None:
     shards = [tmp_path / f"part{i}.h5" for i in range(3)]
     plan = tmp_path / "plan.json"
     for i, shard in enumerate(shards):
@@ -124,25 +132,25 @@ def test_shards_merge_to_the_whole_run(tmp_path, events, darkhorn):
     assert (missing.code, "Missing: 2" in missing.err) == (3, True)
 
 
-def test_an_event_file_is_a_card(tmp_path, events, darkhorn):
+def test_an_event_file_is_a_card(tmp_path: Path, events: Path, darkhorn: Callable[..., Any]) -> None:
     assert darkhorn("generate", events, "-n", "1000", "-o", tmp_path / "again.h5").code == 0
     assert_same(columns_of(tmp_path / "again.h5"), columns_of(events))
 
 
-def test_rate_json(simulation, darkhorn):
+def test_rate_json(simulation: dh.Simulation, darkhorn: Callable[..., Any]) -> None:
     found = json.loads(darkhorn("rate", "microboone", *SET, "--precision", "1e-2", "--json").out)
     assert found == simulation.rate(1e-2)
     assert {"events", "error", "ess", "channels"} <= found.keys()
     assert {"region", "target", "regime", "helicity", "events", "error"} <= found["channels"][0].keys()
 
 
-def test_rate_text(simulation, darkhorn):
+def test_rate_text(simulation: dh.Simulation, darkhorn: Callable[..., Any]) -> None:
     result = darkhorn("rate", "microboone", *SET, "--precision", "1e-2")
     total = next(line for line in result.out.splitlines() if line.startswith("total"))
     assert float(total.split()[1]) == pytest.approx(simulation.rate(1e-2)["events"], rel=1e-3)
 
 
-def test_xsec_json(simulation, darkhorn):
+def test_xsec_json(simulation: dh.Simulation, darkhorn: Callable[..., Any]) -> None:
     arguments = ["--energy", "200 MeV", "--energy", "1 GeV:3 GeV:2", "--target", "Ar40", "--target", "C12"]
     found = json.loads(darkhorn("xsec", "microboone", *SET, *arguments, "--json").out)
     assert found == simulation.cross_sections([0.2, 1.0, 3.0], ["Ar40", "C12"])
@@ -150,7 +158,7 @@ def test_xsec_json(simulation, darkhorn):
     assert len(found) == 6
 
 
-def test_widths_json_and_text(simulation, darkhorn):
+def test_widths_json_and_text(simulation: dh.Simulation, darkhorn: Callable[..., Any]) -> None:
     found = json.loads(darkhorn("widths", "microboone", *SET, "--json").out)
     assert found == simulation.widths()
     text = darkhorn("widths", "microboone", *SET).out
@@ -158,7 +166,7 @@ def test_widths_json_and_text(simulation, darkhorn):
     assert length(ctau) in text
 
 
-def test_info_json_is_the_header(events, darkhorn):
+def test_info_json_is_the_header(events: Path, darkhorn: Callable[..., Any]) -> None:
     from darkhorn.generator.files.info import info
 
     found = json.loads(darkhorn("info", events, "--json").out)
@@ -170,14 +178,14 @@ def test_info_json_is_the_header(events, darkhorn):
     assert "weight" in darkhorn("info", events, "--columns").out
 
 
-def test_validate_json(events, darkhorn):
+def test_validate_json(events: Path, darkhorn: Callable[..., Any]) -> None:
     from darkhorn.generator.files.validate import validate
 
     result = darkhorn("validate", events, "--json")
     assert (result.code, json.loads(result.out)) == (0, validate(events).to_json())
 
 
-def test_unweight(tmp_path, events, darkhorn):
+def test_unweight(tmp_path: Path, events: Path, darkhorn: Callable[..., Any]) -> None:
     result = darkhorn("unweight", events, "-o", tmp_path / "u.h5", "--seed", "4")
     weights = dh.read(tmp_path / "u.h5")["weight"]
     assert (weights == 1.0).all()
@@ -186,13 +194,13 @@ def test_unweight(tmp_path, events, darkhorn):
     assert len(dh.read(tmp_path / "ten.h5")) == 10
 
 
-def test_cite_card_and_its_events_agree(events, darkhorn):
+def test_cite_card_and_its_events_agree(events: Path, darkhorn: Callable[..., Any]) -> None:
     of_file, of_card = darkhorn("cite", events).out, darkhorn("cite", "microboone").out
     assert of_file == of_card
     assert of_file.count("@") >= 4
 
 
-def test_doctor(darkhorn, monkeypatch):
+def test_doctor(darkhorn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     result = darkhorn("doctor", "--json")
     found = json.loads(result.out)
     assert (result.code, found["problems"]) == (0, [])
@@ -202,8 +210,8 @@ def test_doctor(darkhorn, monkeypatch):
     assert "set DARKHORN_CACHE" in darkhorn("doctor").out
 
 
-def test_doctor_tells_a_broken_jax(darkhorn, monkeypatch):
-    def broken(*_):
+def test_doctor_tells_a_broken_jax(darkhorn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
         raise ImportError("libcuda.so is missing")
 
     monkeypatch.setattr("darkhorn.cli.session.start", broken)
@@ -212,7 +220,7 @@ def test_doctor_tells_a_broken_jax(darkhorn, monkeypatch):
     assert "PROBLEM: jax does not start: ImportError: libcuda.so is missing" in result.out
 
 
-def test_quantities_for_people():
+def test_quantities_for_people() -> None:
     assert with_error(256.0422, 0.1096) == "256.04 ± 0.11"
     assert with_error(0.02248903, 6.4e-6) == "0.0224890 ± 0.0000064"
     assert with_error(1.5e7, 2e4) == "(1.5000 ± 0.0020)e+07"
@@ -223,12 +231,12 @@ def test_quantities_for_people():
     assert size(1.3e6) == "1.3 MB"
 
 
-def test_json_has_no_nan(capsys):
+def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": float("nan"), "b": [1.0, float("inf")]})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [1.0, None]}
 
 
-def test_energy_ranges():
+def test_energy_ranges() -> None:
     convert = EnergiesType().convert
     assert convert("1 GeV:3 GeV:3", None, None) == [1.0, 2.0, 3.0]
     assert convert("100 MeV:10 GeV:3:log", None, None) == pytest.approx([0.1, 1.0, 10.0])

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -12,20 +15,20 @@ SMALL = ["--set", "physics.regimes=[coherent]", "--set", "source.flavours=[nu_mu
 SMALL += ["--set", "physics.helicities=[conserving]"]
 
 
-def set_(text):
+def set_(text: str) -> list[str]:
     return ["rate", "microboone", "--set", text]
 
 
-def energy(*texts):
+def energy(*texts: str) -> list[str]:
     return ["xsec", "microboone", *(part for text in texts for part in ("--energy", text))]
 
 
-def generate(*more):
+def generate(*more: Any) -> list[str]:
     return ["generate", "microboone", *SMALL, *more]
 
 
 @pytest.fixture
-def folder(tmp_path, events, monkeypatch):
+def folder(tmp_path: Path, events: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with files that are wrong in one way each."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(events, "good.h5")
@@ -154,7 +157,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_input_has_its_exit_status_and_message(name, folder, darkhorn):
+def test_wrong_input_has_its_exit_status_and_message(name: str, folder: Path, darkhorn: Callable[..., Any]) -> None:
     arguments, code, message = WRONG[name]
     if name == "output is a folder":
         (folder / "folder.h5").mkdir()
@@ -171,7 +174,7 @@ def test_wrong_input_has_its_exit_status_and_message(name, folder, darkhorn):
     assert (folder / "existing.h5").read_text() == "keep me"
 
 
-def test_all_problems_of_a_card_are_listed(darkhorn):
+def test_all_problems_of_a_card_are_listed(darkhorn: Callable[..., Any]) -> None:
     result = darkhorn("rate", "microboone", "--set", "model.m4=1", "--set", "model.gD=-1", "--set", "decay_in=cave")
     assert result.code == INPUT
     assert "3 problems" in result.err or "2 problems" in result.err
@@ -179,7 +182,7 @@ def test_all_problems_of_a_card_are_listed(darkhorn):
     assert "model.gD" in result.err
 
 
-def test_plan_of_another_card_or_seed(folder, darkhorn):
+def test_plan_of_another_card_or_seed(folder: Path, darkhorn: Callable[..., Any]) -> None:
     plan = folder / "plan.json"
     made = darkhorn(*generate("-n", "10", "--plan", plan, "-o", "one.h5"))
     assert made.code == 0, made.err
@@ -190,7 +193,7 @@ def test_plan_of_another_card_or_seed(folder, darkhorn):
     assert not (folder / "two.h5").exists()
 
 
-def test_gpu_that_is_not_there(darkhorn):
+def test_gpu_that_is_not_there(darkhorn: Callable[..., Any]) -> None:
     import jax
 
     if jax.default_backend() == "gpu":
@@ -200,8 +203,8 @@ def test_gpu_that_is_not_there(darkhorn):
     assert "only cpu" in result.err
 
 
-def test_a_failure_of_ours_asks_for_a_report(darkhorn, monkeypatch):
-    def broken(*_):
+def test_a_failure_of_ours_asks_for_a_report(darkhorn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
         raise FloatingPointError("event 7 holds a number that is not finite")
 
     monkeypatch.setattr("darkhorn.generator.runcard.load_card", broken)
