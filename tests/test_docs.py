@@ -1,4 +1,4 @@
-"""The documentation is true: marked code runs, links lead somewhere, keys of cards exist, the tables of numbers are made.
+"""The documentation is true: marked code runs, links lead somewhere, keys of cards exist, figures are made.
 
 A block runs if the line before it is `<!-- runnable -->`. The blocks of a page run in order in one empty folder.
 """
@@ -15,7 +15,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts),
+]
 PAGES = [page for page in PAGES if "generated" not in page.parts]
 MARK = "<!-- runnable -->\n"
 EVENTS = "300"  # of every generate command, in place of what the page says
@@ -134,5 +138,7 @@ def test_figures_are_drawn_by_the_script_and_small() -> None:
     files = {path.stem: path.stat().st_size for path in (DOCS / "plots").glob("*.png")}
     assert set(files) == drawn
     assert max(files.values()) < 80_000
-    shown = {m for page in PAGES for m in re.findall(r"!\[[^]]*\]\([^)]*?(\w+)\.png\)", page.read_text(encoding="utf-8"))}
+    shown = {
+        m for page in PAGES for m in re.findall(r"!\[[^]]*\]\([^)]*?(\w+)\.png\)", page.read_text(encoding="utf-8"))
+    }
     assert shown == drawn
