@@ -1,8 +1,10 @@
 """Sphinx configuration. Build: `sphinx-build -W -b html docs docs/_build`."""
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
@@ -24,13 +26,9 @@ exclude_patterns = ["_build", "README.md", "plots"]
 html_theme = "furo"
 html_title = f"darkhorn {release}"
 
-# MathJax from the network is not needed to build; a reader without a network sees the TeX source.
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True}
-# A type that only annotates a signature is not worth importing jax or pandas for.
-autodoc_mock_imports = []
-nitpicky = False
+default_role = "code"  # `x` in a docstring is code
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
@@ -44,3 +42,29 @@ def _write_run_card_reference() -> None:
 
 
 _write_run_card_reference()
+
+
+def _our_docstrings(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are written for the terminal: `name   meaning` becomes a list, indented code a literal block."""
+    out: list[str] = []
+    in_fields = False
+    for line in lines:
+        field = re.match(r"([\w, ]*\w)\s{2,}(\S.*)", line)
+        if field:
+            out += [] if in_fields or not out else [""]
+            out.append(f"- ``{field[1]}``: {field[2]}")
+            in_fields = True
+            continue
+        if in_fields and line.startswith(" "):
+            out.append("  " + line.strip())
+            continue
+        in_fields = False
+        if line.startswith("    ") and out and not out[-1].strip() and not any(o.startswith("    ") for o in out[-2:]):
+            out += ["::", ""]
+        out.append(line)
+    lines[:] = out
+
+
+def setup(app: Any) -> None:
+    """Hooks of Sphinx."""
+    app.connect("autodoc-process-docstring", _our_docstrings)
