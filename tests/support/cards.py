@@ -76,13 +76,19 @@ def nuclei(density: float, fraction: float, nuclide: str, volume: float) -> floa
     return density * fraction * AVOGADRO / ATOMIC_WEIGHT[nuclide] * volume
 
 
-def _flux_times_xsec(sim: Simulation, channel: Channel, parts: int = 4) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Energies, and events per nucleus and POT in units of 1e-38, on a grid `parts` times finer than the flux."""
+def _flux_times_xsec(sim: Simulation, channel: Channel) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Energies, and events per nucleus and POT in units of 1e-38: a hundred points per bin of the flux below 150 MeV,
+    where the flipping channels have their threshold and most of their rate, and four above.
+    """
     table = sim.build.flux[channel.projectile_pdg]
-    edges = np.asarray(table["edges_GeV"])
-    inside = (np.arange(parts) + 0.5) / parts
-    energy = (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
-    return energy, np.repeat(table["content"] / parts, parts) * sim.build.cross_section(channel, energy)
+    edges, content = np.asarray(table["edges_GeV"]), np.asarray(table["content"])
+    energies, heights = [], []
+    for chosen, parts in ((edges[:-1] < 0.15, 100), (edges[:-1] >= 0.15, 4)):
+        inside = (np.arange(parts) + 0.5) / parts
+        energies.append((edges[:-1][chosen, None] + np.diff(edges)[chosen, None] * inside).ravel())
+        heights.append(np.repeat(content[chosen] / parts, parts))
+    energy = np.concatenate(energies)
+    return energy, np.concatenate(heights) * sim.build.cross_section(channel, energy)
 
 
 def distance_factor(
