@@ -2,9 +2,9 @@
 
     python tests/reference/extract.py FOLDER
 
-FOLDER holds `dark_neutrino.json`, `chain.json`, `width.json` and `incoherent.json`. The output, six JSON files beside this script, is a
-pure function of the input: numbers are copied bit for bit (JSON numbers round-trip through `repr`), one entry per
-line, order of the source kept. What each file holds is said in README.md.
+FOLDER holds `dark_neutrino.json`, `chain.json`, `width.json` and `incoherent.json`. The output, six JSON files beside
+this script, is a pure function of the input: numbers are copied bit for bit (JSON numbers round-trip through `repr`),
+one entry per line, order of the source kept. What each file holds is said in README.md.
 """
 
 import hashlib
