@@ -17,7 +17,7 @@ E_- the least energy that absorbs (omega - E_b, q), so that nothing has to be re
 d^4 sigma / dQ^2 domega dE_p dphi = (hbar c)^2/(16 pi E^2) 3/(4 pi p_F^3) 1/(4 |q|) |M|^2/2.
 
 The gas holds the whole of the scattering that excites the nucleus: it is added to Z^2 F^2 without a factor 1 - F^2.
-For scattering on nucleons at rest there are instead `closure_response` and `pauli_response`.
+For scattering on nucleons at rest there is instead `response_of_free_nucleons`.
 """
 
 from typing import NamedTuple
@@ -46,9 +46,7 @@ class FermiGas(NamedTuple):
 
 
 class Kinematics(NamedTuple):
-    """What fixes |M|^2, each (n,): neutrino energy E, Q^2, omega = E - E3, E_p (on shell), phi in radian. GeV,
-    GeV^2.
-    """
+    """What fixes |M|^2, each (n,): neutrino energy E, Q^2, omega = E - E3, E_p (on shell), phi (radian). GeV."""
 
     energy: jax.Array
     q2: jax.Array
@@ -232,8 +230,9 @@ def sample(
     """Kinematics of an event and the Jacobian dQ^2 domega dE_p dphi/du, GeV^4 radian: times `density`, the weight.
 
     Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total
-    cross section per nucleon. A weight is zero only for Q^2 near the ends of its range, where no omega is left, and
-    below threshold. Shapes: u and energy (n,), the rest scalars.
+    cross section per nucleon. Choose q2_pole = m_Z'^2 s/(m_Z'^2 + s) with s = 0.4 GeV^2 for protons, and s itself for
+    neutrons, whose magnetic amplitude vanishes at Q^2 = 0. A weight is zero only for Q^2 near the ends of its range, where no omega is left, and below
+    threshold. Shapes: u and energy (n,), the rest scalars.
     """
     bottom_q2, top_q2 = q2_range(energy, m, mass, gas)
     width = top_q2 - bottom_q2
@@ -302,19 +301,32 @@ def kinematics(neutrino: FourVector, n4: FourVector, struck: FourVector, m: jax.
         neutrino.z * n4.x - neutrino.x * n4.z,
         neutrino.x * n4.y - neutrino.y * n4.x,
     )
-    # components of p along e1 (k1 across q) and n = t x ... both up to the common length |k1 x k3|
+    # components of p along e1 (k1 across q) and along k1 x k3, both times |k1 across q|
     along_normal = cross.dot(struck.p)
     in_plane = neutrino.p.dot(struck.p) - neutrino.p.dot(q) * q.dot(struck.p) / (norm * norm)
     azimuth = jnp.arctan2(along_normal / norm, in_plane)
     return Kinematics(neutrino.e, q2, omega, struck.e + gas.removal_energy, azimuth)
 
 
+# Responses of a nucleus to scattering on nucleons at rest, as numbers so that they can be data of a compiled program.
+FREE, CLOSURE, PAULI = 0.0, 1.0, 2.0
+
+
+def response_of_free_nucleons(q2: jax.Array, kind: jax.Array, target: Target, fermi_momentum: jax.Array) -> jax.Array:
+    """Factor on `upscattering.dsigma_dq2` of a nucleon at rest: 1 (FREE), `closure_response` or `pauli_response`.
+
+    FREE counts the ground state of the nucleus again and is for comparison only. Shapes broadcast; GeV.
+    """
+    closure, pauli = closure_response(q2, target), pauli_response(q2, target.mass, fermi_momentum)
+    return jnp.where(kind > 0.5 * (CLOSURE + PAULI), pauli, jnp.where(kind > 0.5 * (FREE + CLOSURE), closure, 1.0))
+
+
 def closure_response(q2: jax.Array, target: Target) -> jax.Array:
     """1 - F(Q^2)^2, F the charge form factor of the nucleus the nucleon sits in.
 
     Times dsigma/dQ^2 of a nucleon at rest: all final states but the ground state, for uncorrelated nucleons. An
-    alternative to the Fermi gas, never a factor on top of it. Shapes broadcast; GeV^2. Source: closure sum rule, e.g.
-    T. W. Donnelly, I. Sick, Rev. Mod. Phys. 56 (1984) 461.
+    alternative to the Fermi gas, never a factor on top of it. Shapes broadcast; GeV^2. Source: the closure sum rule,
+    e.g. T. W. Donnelly, I. Sick, Rev. Mod. Phys. 56 (1984) 461.
     """
     form = fourier_bessel(q2, target.radius, target.coefficients)
     return jnp.clip(1 - form * form, 0.0, 1.0)

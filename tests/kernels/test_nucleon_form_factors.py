@@ -61,7 +61,7 @@ def test_kelly_is_near_the_dipole_and_galster_near_kelly(q2: float) -> None:
     shape = float(dipole(jnp.asarray(q2), 0.843))
     for nucleon in (PROTON, NEUTRON):
         magnetic = sachs(q2, nucleon, KELLY)[1] / (nucleon[2] * shape)
-        assert 0.95 < magnetic < 1.06
+        assert 0.95 < magnetic < 1.08
     assert 0.85 < sachs(q2, PROTON, KELLY)[0] / shape < 1.01
     kelly, galster = (sachs(q2, NEUTRON, kind)[0] for kind in (KELLY, GALSTER))
     assert 0.01 < kelly < 0.06

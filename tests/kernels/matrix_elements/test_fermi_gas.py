@@ -1,7 +1,6 @@
 """The bound nucleon against the independent numbers of tests/reference/incoherent.json, and its limits."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from darkhorn.geometry.nuclides import fourier_bessel_of, nuclide
 from darkhorn.kernels.kinematics import FourVector, Vector
 from darkhorn.kernels.matrix_elements import fermi_gas, fermi_gas_totals, upscattering
 from darkhorn.kernels.matrix_elements.fermi_gas import FermiGas, Uniforms
 from darkhorn.kernels.matrix_elements.upscattering import Target, Vertices
+from darkhorn.kernels.quadrature import gauss_legendre
 
 jax.config.update("jax_enable_x64", True)
 ENTRIES = json.loads((Path(__file__).parents[2] / "reference/incoherent.json").read_text())["entries"]
@@ -45,6 +46,7 @@ def setup(entry: dict[str, Any]) -> tuple[list[jax.Array], Target, Vertices, Fer
 TOTAL = jax.jit(fermi_gas_totals.total)
 DSIGMA = jax.jit(fermi_gas_totals.dsigma_dq2)
 FREE = jax.jit(upscattering.dsigma_dq2)
+DENSITY = jax.jit(fermi_gas.density)
 
 
 @ALL
@@ -55,10 +57,12 @@ def test_totals_per_helicity(entry: dict[str, Any]) -> None:
         for name, h in HELICITIES.items()
     }
     expected = entry["value_cm2_per_nucleon"]
-    # the stated error is that of the sum; a suppressed helicity has 3e-6 of its own
+    # the stated error is that of the sum; a suppressed helicity has 1e-5 of its own
     np.testing.assert_allclose(sum(found.values()), expected["sum"], rtol=max(entry["error_rel"], 1e-6) + 5e-7)
     for name, value in found.items():
-        np.testing.assert_allclose(value, expected[name], rtol=entry["error_rel"] + 3e-6, err_msg=name)
+        np.testing.assert_allclose(
+            value, expected[name], rtol=entry["error_rel"] + (1e-5 if "flip" in name else 1e-6), err_msg=name
+        )
 
 
 @ALL
@@ -76,11 +80,37 @@ def test_distribution_in_q2_and_the_other_responses(entry: dict[str, Any]) -> No
     np.testing.assert_allclose(bound[0], table["conserving"], rtol=3e-9)
     np.testing.assert_allclose(bound[0] + bound[1], table["value_cm2_per_GeV2"], rtol=3e-9)
     np.testing.assert_allclose(free[0] + free[1], table["free"], rtol=3e-9)
-    found = fermi_gas.pauli_response(q2, target.mass, gas.momentum)
+    found = fermi_gas.response_of_free_nucleons(q2, jnp.asarray(fermi_gas.PAULI), target, gas.momentum)
     np.testing.assert_allclose(found, table["closed_pauli_R"], rtol=1e-14)
 
 
-@partial(jax.jit, static_argnums=())
+@pytest.mark.parametrize("number", [0, 8, 13])
+def test_closure_and_free_responses_of_a_nucleus(number: int) -> None:
+    """Z times the total of a nucleon at rest, with 1 - F^2 and bare; F the tabulated charge density."""
+    entry = ENTRIES[number]
+    (energy, m, m_zprime), target, vertices, gas = setup(entry)
+    what = nuclide(entry["inputs"]["target"])
+    radius, coefficients = fourier_bessel_of(what, 20)
+    target = target._replace(radius=jnp.asarray(radius), coefficients=jnp.asarray(coefficients))
+    limits = upscattering.invariants(energy, m, target.mass)
+
+    @jax.jit
+    def integral(kind: jax.Array) -> jax.Array:
+        def integrand(log_q2: jax.Array) -> jax.Array:
+            q2 = jnp.exp(log_q2)
+            both = [upscattering.dsigma_dq2(energy, q2, m, m_zprime, h, ONE, target, vertices) for h in (-ONE, ONE)]
+            response = fermi_gas.response_of_free_nucleons(q2, kind, target, gas.momentum)
+            return q2 * response * (both[0] + both[1])
+
+        return gauss_legendre(integrand, jnp.log(limits.q2_min), jnp.log(limits.q2_max), 200)
+
+    kinds = {"Z_sigma_free": fermi_gas.FREE, "Z_sigma_free_times_1_minus_F2": fermi_gas.CLOSURE}
+    for name, kind in kinds.items():
+        found = 1e-38 * what.Z * integral(jnp.asarray(kind))
+        np.testing.assert_allclose(found, entry["nuclear_totals"][name], rtol=1e-7, err_msg=name)
+
+
+@jax.jit
 def weights(
     u: jax.Array, scales: list[jax.Array], h: jax.Array, target: Target, vertices: Vertices, gas: FermiGas
 ) -> Any:
@@ -176,7 +206,7 @@ def test_products_are_those_of_the_four_momenta() -> None:
         amplitude2 = np.einsum("ijn,ik,jl,kln->n", lepton, metric, metric, hadron)
         norm = 3 / (4 * np.pi * float(gas.momentum) ** 3) * 3.8937937217e10 / (64 * np.pi * float(energy) ** 2)
         expected = 0.5 * amplitude2 * norm / np.linalg.norm((k1 - n4)[1:], axis=0)
-        found = fermi_gas.density(x, m, m_zprime, jnp.asarray(h), ONE, target, vertices, gas)
+        found = DENSITY(x, m, m_zprime, jnp.asarray(h), ONE, target, vertices, gas)
         np.testing.assert_allclose(found, expected, rtol=1e-8 if h < 0 else 1e-6)
 
 
@@ -190,7 +220,7 @@ def test_a_gas_without_momentum_is_a_free_nucleon(helicity: float, chirality: fl
     q2 = jnp.asarray([0.05, 0.2, 0.6])
     h, c = numbers(helicity, chirality)
     if helicity < 0:
-        total = [f for f in (-1.0, 1.0)]
+        total = (-1.0, 1.0)
         bound = sum(DSIGMA(energy, q2, m, m_zprime, jnp.asarray(f), c, target, vertices, gas) for f in total)
         free = sum(FREE(energy, q2, m, m_zprime, jnp.asarray(f), c, target, vertices) for f in total)
         np.testing.assert_allclose(bound, free, rtol=2e-4)
@@ -219,19 +249,20 @@ def test_closed_channels_are_zero_and_finite() -> None:
     m, m_zprime = numbers(0.4, 0.03)
     least = float(fermi_gas.threshold(m, target.mass, gas))
     u = jnp.asarray(np.random.default_rng(2).random((5, 64)))
-    for energy in (0.01, 0.3, 0.999 * least, 1.02 * least, 0.5):
+    for energy in (0.01, 0.3, 0.999 * least, 0.5, 0.8):
         args = (u, [jnp.asarray(energy), m, m_zprime], -ONE, target, vertices, gas)
         x, weight = weights(*args)
         assert all(np.all(np.isfinite(c)) for c in (*x, weight))
         assert np.all(np.asarray(weight) >= 0)
-        assert bool(np.any(np.asarray(weight) > 0)) == (energy > 1.1 * least)
+        assert bool(np.any(np.asarray(weight) > 0)) == (energy > least)
         assert (energy < least) <= (float(TOTAL(args[1][0], m, m_zprime, -ONE, ONE, target, vertices, gas)) == 0.0)
 
 
 def test_gradient_of_the_weight_is_that_of_finite_differences() -> None:
     scales, target, vertices, gas = setup(ENTRIES[4])
-    u = jnp.asarray(np.random.default_rng(3).random((5, 64)))
+    u = jnp.asarray(np.random.default_rng(3).random((5, 16)))
 
+    @jax.jit
     def mean(m: jax.Array) -> jax.Array:
         return jnp.mean(weights(u, [scales[0], m, scales[2]], -ONE, target, vertices, gas)[1])
 
