@@ -78,7 +78,8 @@ def total(
     """Total cross section per bound nucleon for one helicity of N, 1e-38 cm^2.
 
     Gauss-Legendre in ln Q^2 with `nodes` points between each two of `_breaks`. Accuracy with 20 nodes: 2e-6 relative;
-    1e-5 of a suppressed helicity where N can be at rest. Shapes: energy (...), the rest scalars. GeV. Zero below threshold.
+    1e-5 of a suppressed helicity where N can be at rest. Shapes: energy (...), the rest scalars. GeV. Zero below
+    threshold.
     """
     edges = jnp.log(_breaks(energy, m, target.mass, gas))
 
