@@ -104,7 +104,7 @@ def test_births_follow_the_decay_line(prompt: dict[str, NDArray[Any]]) -> None:
 def test_the_flux_falls_with_the_square_of_the_distance(prompt: dict[str, NDArray[Any]]) -> None:
     direction = triple(prompt, "nu_d{}")
     birth = triple(prompt, "scatter_{}") - direction * prompt["baseline"][:, None] + [-124.325, 0.93, 46336.35]
-    centre = [*np.array([128.175, 0.0, 518.4]), -124.325, 0.93, 46336.35]
+    centre = np.array([128.175, 0.0, 518.4]) + np.array([-124.325, 0.93, 46336.35])
     reference = centre / np.linalg.norm(centre) * 46854.75
     wanted = np.sum((reference - birth) ** 2, axis=1) / prompt["baseline"] ** 2
     np.testing.assert_allclose(prompt["w_line_of_sight"], wanted, rtol=1e-12)
