@@ -39,7 +39,14 @@ def test_momentum_is_conserved_at_every_vertex(sample: Events, topology: str) ->
 @pytest.mark.parametrize("topology", ["whole_target_zprime_ee", "nucleon_zprime_ee"])
 def test_particles_are_on_their_mass_shells(sample: Events, topology: str) -> None:
     p, columns = momenta(sample, topology), sample.topologies[topology]
-    masses = {"n4": 0.106, "zprime": 0.03, "em": MASS_ELECTRON, "ep": MASS_ELECTRON, "nu": 0.0, "nu_out": 0.0}
+    masses: dict[str, Any] = {
+        "n4": 0.106,
+        "zprime": 0.03,
+        "em": MASS_ELECTRON,
+        "ep": MASS_ELECTRON,
+        "nu": 0.0,
+        "nu_out": 0.0,
+    }
     for role, mass in {**masses, "recoil": columns["recoil_mass"]}.items():
         assert np.max(np.abs(square(p[role]) - mass**2) / p[role][:, 0] ** 2) < 1e-10, role
         assert (p[role][:, 0] >= mass).all()
