@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import jax
@@ -155,12 +154,8 @@ class Runner:
         self._on_host = jax.default_backend() == "cpu"  # its memory is the device's: compaction is a copy there as well
         default = BATCH_CPU if self._on_host else BATCH_GPU
         size = batch_size or default
-        self.batch_size = -(-max(size, 4) // len(self.devices)) * len(self.devices)
-        self._params: dict[int, Any] = {}
-        self._sharding: Any = None
-        if len(self.devices) > 1:
-            mesh = jax.sharding.Mesh(np.array(self.devices), ("events",))
-            self._sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("events"))  # type: ignore[no-untyped-call]
+        self.batch_size = max(size, 4)
+        self._params: dict[tuple[int, Any], Any] = {}
 
     @property
     def unit(self) -> float:
@@ -175,14 +170,17 @@ class Runner:
         """
         tasks = islice(self.layout.tasks(self.batch_size), skip, None)
         cpu = self._on_host and len(self.devices) == 1
-        workers = max(1, min(os.cpu_count() or 1, 8)) if cpu else 2
+        workers = max(1, min(os.cpu_count() or 1, 8)) if cpu else 2 * len(self.devices)
         ahead: deque[Future[Block]] = deque()
         for share in self.layout.shares:
-            self._on_device(share.index)
+            for device in self.devices:
+                self._on_device(share.index, device)
         with ThreadPoolExecutor(workers, thread_name_prefix="darkhorn-batch") as pool:
             try:
-                for task in tasks:
-                    ahead.append(pool.submit(self.make, task))
+                # Whole tasks go to the devices in turn. One task spread over several devices is another program to
+                # XLA, whose results differ in the last digit.
+                for task, device in zip(tasks, cycle(self.devices), strict=False):
+                    ahead.append(pool.submit(self.make, task, device))
                     if len(ahead) > workers + 1:
                         yield ahead.popleft().result()
                 while ahead:
@@ -194,33 +192,35 @@ class Runner:
     def compile(self, task: Task) -> None:
         """Run one batch and drop it."""
         if self.unweighted:
-            self._attempt(task, np.arange(task.first, task.stop, dtype=np.uint64), 0)
+            pending = np.arange(task.first, task.stop, dtype=np.uint64)
+            self._attempt(task, pending, 0, self.devices[0])
         else:
             self.make(task)
 
-    def _on_device(self, index: int) -> Any:
-        if index not in self._params:
-            self._params[index] = (as_float64(self.channels[index].params), jnp.asarray(self.plan.channels[index].grid))
-        return self._params[index]
+    def _on_device(self, index: int, device: Any) -> Any:
+        if (index, device) not in self._params:
+            found = (as_float64(self.channels[index].params), jnp.asarray(self.plan.channels[index].grid))
+            self._params[index, device] = jax.device_put(found, device)
+        return self._params[index, device]
 
-    def make(self, task: Task) -> Block:
-        """The block of one task."""
-        return self._unweighted(task) if self.unweighted else self._weighted(task)
+    def make(self, task: Task, device: Any = None) -> Block:
+        """The block of one task, made on a device (default: the first)."""
+        device = self.devices[0] if device is None else device
+        return self._unweighted(task, device) if self.unweighted else self._weighted(task, device)
 
-    def _indices(self, index: NDArray[np.uint64]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Padded 64-bit indices as two words, and the mask of the wanted; spread over the devices."""
+    def _indices(self, index: NDArray[np.uint64], device: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Padded 64-bit indices as two words, and the mask of the wanted, on a device."""
         padded = np.zeros(self.batch_size, np.uint64)
         padded[: len(index)] = index
         wanted = np.arange(self.batch_size) < len(index)
-        put = partial(jax.device_put, device=self._sharding) if self._sharding is not None else jnp.asarray
         low, high = split_index(padded)
-        return put(low), put(high), put(wanted)
+        return jax.device_put((low, high, wanted), device)  # type: ignore[no-any-return]
 
-    def _weighted(self, task: Task) -> Block:
+    def _weighted(self, task: Task, device: Any) -> Block:
         share, channel = task.share, self.channels[task.share.index]
-        params, grid = self._on_device(share.index)
+        params, grid = self._on_device(share.index, device)
         index = np.arange(task.first, task.stop, dtype=np.uint64)
-        low, high, wanted = self._indices(index)
+        low, high, wanted = self._indices(index, device)
         key = jnp.asarray(channel_key(self.seed, channel.name))
         scale = jnp.asarray(1.0 / share.total, jnp.float64)
         state, keep, finite = batch(channel.chain, channel.columns, params, grid, key, low, high, wanted, scale)
@@ -230,14 +230,14 @@ class Runner:
         index = index[kept]
         return self._block(task, channel, index, columns, task.stop - task.first)
 
-    def _unweighted(self, task: Task) -> Block:
+    def _unweighted(self, task: Task, device: Any) -> Block:
         channel = self.channels[task.share.index]
         n = task.stop - task.first
         pending = np.arange(task.first, task.stop, dtype=np.uint64)
         columns: dict[str, Column] = {}
         attempted = 0
         for attempt in range(MAX_ATTEMPTS):
-            state, accepted, finite = self._attempt(task, pending, attempt)
+            state, accepted, finite = self._attempt(task, pending, attempt, device)
             self._check(np.asarray(finite), pending, task)
             attempted += len(pending)
             taken = np.asarray(accepted)[: len(pending)]
@@ -267,14 +267,16 @@ class Runner:
         length = min(len(keep), 1 << max(count - 1, 0).bit_length())
         return {name: np.asarray(front[name][:length])[:count] for name in channel.columns}
 
-    def _attempt(self, task: Task, pending: NDArray[np.uint64], attempt: int) -> tuple[State, jax.Array, jax.Array]:
+    def _attempt(
+        self, task: Task, pending: NDArray[np.uint64], attempt: int, device: Any
+    ) -> tuple[State, jax.Array, jax.Array]:
         """Accept-reject of the events that are still pending."""
         channel = self.channels[task.share.index]
-        params, grid = self._on_device(task.share.index)
+        params, grid = self._on_device(task.share.index, device)
         maximum = jnp.asarray(self.plan.channels[task.share.index].maximum, jnp.float64)
         unit = jnp.asarray(self.unit, jnp.float64)
         key = jnp.asarray(channel_key(self.seed, channel.name, "events", attempt))
-        low, high, wanted = self._indices(pending)
+        low, high, wanted = self._indices(pending, device)
         made: tuple[State, jax.Array, jax.Array] = batch_unweighted(
             channel.chain, channel.columns, params, grid, key, low, high, wanted, maximum, unit
         )

@@ -42,7 +42,7 @@ SQUARE, SCALED = Stage("square", ("a",), square, adapt=("a",)), Stage("scaled", 
 def test_a_chain_hands_each_stage_its_rows_and_multiplies_the_factors() -> None:
     chain = Chain((SQUARE, SCALED))
     u = uniform_rows(5, 3)
-    out = chain({"scale": jnp.asarray(3.0)}, tuple(u))
+    out = chain({"scale": jnp.asarray(3.0)}, list(u))
     assert chain.dims == ("square.a", "scaled.a", "scaled.b")
     assert chain.adapted == (0, 2)
     np.testing.assert_array_equal(out["y"], u[0] + u[2])

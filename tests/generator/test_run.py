@@ -1,6 +1,6 @@
 """Events are a function of card, seed and number: not of shards, batches, devices, interruptions or who asks."""
 
-import itertools
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ import darkhorn
 darkhorn.enable_x64()
 import jax, numpy as np
 from darkhorn.generator.simulation import Request
-assert len(jax.devices()) == 8
+assert len(jax.devices()) == int(sys.argv[2])
 sim = darkhorn.Simulation.from_card("microboone")
 for unweighted in (False, True):
     for i, block in enumerate(sim.runner(Request(1001, 1, unweighted, batch_size=256)).blocks()):
@@ -120,8 +120,10 @@ for unweighted in (False, True):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="devices are simulated on the CPU only")
-def test_eight_devices_make_the_events_of_one(microboone: Simulation, tmp_path: Path) -> None:
-    done = child(SCRIPT, str(tmp_path), XLA_FLAGS="--xla_force_host_platform_device_count=8", JAX_PLATFORMS="cpu")
+@pytest.mark.parametrize("devices", [2, pytest.param(8, marks=pytest.mark.slow)])
+def test_several_devices_make_the_events_of_one(microboone: Simulation, tmp_path: Path, devices: int) -> None:
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    done = child(SCRIPT, str(tmp_path), str(devices), XLA_FLAGS=flags, JAX_PLATFORMS="cpu")
     assert done.returncode == 0, done.stderr[-2000:]
     for unweighted in (False, True):
         for i, block in enumerate(microboone.runner(Request(1001, 1, unweighted, batch_size=256)).blocks()):
@@ -141,7 +143,7 @@ def test_shards_cut_every_channel_without_gap_or_overlap(microboone: Simulation,
         shares = [item.shares[index] for item in layouts]
         assert shares[0].first == 0
         assert shares[-1].stop == shares[0].total
-        assert all(a.stop == b.first for a, b in itertools.pairwise(shares))
+        assert all(a.stop == b.first for a, b in pairwise(shares))
         assert len({share.event_id for share in shares}) == 1
     tasks = layouts[0].tasks(10**11)
     assert sum(task.stop - task.first for task in tasks) == layouts[0].events

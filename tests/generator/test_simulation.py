@@ -82,9 +82,7 @@ def test_unweighted_events_are_distributed_like_weighted_ones(sample: Events, un
 
 
 def test_weights_above_the_maximum_are_kept_and_reported() -> None:
-    """A plan with a maximum that is too small: the sum of weights stays right, and the header says how much is
-    above.
-    """
+    """With too small a maximum the sum of weights stays right, and the header says how much is above."""
     from dataclasses import replace
 
     sim = Simulation(cards.simulation(cards.ONE_CHANNEL).card)

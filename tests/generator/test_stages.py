@@ -122,7 +122,7 @@ def path_inside(start: NDArray[Any], direction: NDArray[Any], low: NDArray[Any],
     """Length of the ray inside a box, from inside it."""
     with np.errstate(divide="ignore"):
         walls = np.where(direction > 0, (high - start) / direction, (low - start) / direction)
-    return walls.min(axis=1)
+    return np.asarray(walls.min(axis=1))
 
 
 def test_forced_decays_are_inside_and_weigh_their_probability(long_lived: dict[str, NDArray[Any]]) -> None:

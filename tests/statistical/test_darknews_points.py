@@ -44,11 +44,11 @@ def dot(a: list[Array], b: list[Array]) -> Array:
 
 
 def norm(a: list[Array]) -> Array:
-    return np.sqrt(dot(a, a))
+    return np.asarray(np.sqrt(dot(a, a)))
 
 
 def cosine(a: list[Array], b: list[Array]) -> Array:
-    return np.clip(dot(a, b) / (norm(a) * norm(b)), -1.0, 1.0)
+    return np.asarray(np.clip(dot(a, b) / (norm(a) * norm(b)), -1.0, 1.0))
 
 
 def to_rest(k: list[Array], parent: list[Array], mass: float) -> list[Array]:

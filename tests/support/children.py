@@ -9,7 +9,7 @@ import jax
 
 def child(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script with the compilation cache of the tests."""
-    folder = jax.config.read("jax_compilation_cache_dir")  # type: ignore[no-untyped-call]
+    folder = getattr(jax.config, "jax_compilation_cache_dir")  # noqa: B009
     cache = {"JAX_COMPILATION_CACHE_DIR": str(folder)} if folder else {}
     env = {**os.environ, **cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2", **environment}
     return subprocess.run(
