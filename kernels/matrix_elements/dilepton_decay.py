@@ -165,7 +165,10 @@ def sample_dilepton(
 
 
 def _limits(model: DileptonModel) -> tuple[jax.Array, jax.Array]:
-    return 4 * model.m_lepton**2, (model.m - model.m_j) ** 2
+    """Range of q^2, kept off the thresholds by a few ulp: a momentum there would be the root of a rounding error."""
+    low, high = 4 * model.m_lepton**2, (model.m - model.m_j) ** 2
+    margin = 8 * float(np.finfo(jnp.result_type(low, high)).eps)
+    return low * (1 + margin), high * (1 - margin)
 
 
 _POLE_CELLS, _SMOOTH_CELLS = 128, 64
@@ -182,8 +185,8 @@ def _proxy(model: DileptonModel) -> tuple[jax.Array, jax.Array, jax.Array, jax.A
     low, high = _limits(model)
     pole = model.m_vector**2
     dtype = jnp.result_type(low, high, pole)
-    # a vector without width, off shell, still needs a scale; no digit of q^2 is finer than this
-    scale = jnp.maximum(model.m_vector * model.width_vector, 4 * float(np.finfo(dtype).eps) * (pole + high))
+    # a vector without width, off shell, still needs a scale; q^2 has no digit beyond this one next to the pole
+    scale = jnp.maximum(model.m_vector * model.width_vector, 4 * float(np.finfo(dtype).eps) * pole)
     s = jnp.asarray(np.arange(1, _POLE_CELLS) / _POLE_CELLS, dtype)
     start, stop = jnp.arcsinh((low - pole) / scale), jnp.arcsinh((high - pole) / scale)
     near_offset = scale * jnp.sinh(start + (stop - start) * s)
@@ -213,9 +216,9 @@ def _draw_q2(u: jax.Array, model: DileptonModel) -> tuple[jax.Array, jax.Array, 
     cell = jnp.clip(jnp.searchsorted(below, u * total, side="right") - 1, 0, area.shape[0] - 1)
     left, width = height[cell], steps[cell]
     slope = height[cell + 1] / left - 1
-    # solve t + slope t^2/2 = filled on [0, 1], rationalised
+    # solve t + slope t^2/2 = filled on [0, 1], rationalised; the floor keeps the derivative of the root
     filled = (u * total - below[cell]) / (jnp.where(width > 0, width, 1.0) * left)
-    t = 2 * filled / (1 + jnp.sqrt(jnp.maximum(1 + 2 * slope * filled, 0.0)))
+    t = 2 * filled / (1 + jnp.sqrt(jnp.maximum(1 + 2 * slope * filled, 1e-30)))
     t = jnp.clip(t, 0.0, 1.0)
     drawn = jnp.clip(q2[cell] + width * t, low, high)
     return drawn, offset[cell] + width * t, left * (1 + slope * t) / total

@@ -35,8 +35,10 @@ def width_to_vector(
 
 
 def _vector_bracket(m: jax.Array, m_j: jax.Array, m_vector: jax.Array) -> jax.Array:
-    r2, x = (m_j / m) ** 2, (m_vector / m) ** 2
-    return (1 - r2) ** 2 + x * (1 + r2) - 2 * x * x
+    # (1 - r^2)^2 + x (1 + r^2) - 2 x^2 = lambda + 3 x (1 + r^2 - x): no digit is lost where both go to zero
+    root_lambda = 2 * two_body_momentum(m, m_j, m_vector) / m
+    r, x = m_j / m, (m_vector / m) ** 2
+    return root_lambda * root_lambda + 3 * x * ((m - m_vector) * (m + m_vector) / (m * m) + r * r)
 
 
 def width_vector_to_leptons(m_vector: jax.Array, m_lepton: jax.Array, coupling: jax.Array) -> jax.Array:
