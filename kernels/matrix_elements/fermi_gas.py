@@ -231,8 +231,8 @@ def sample(
 
     Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total
     cross section per nucleon. Choose q2_pole = m_Z'^2 s/(m_Z'^2 + s) with s = 0.4 GeV^2 for protons, and s itself for
-    neutrons, whose magnetic amplitude vanishes at Q^2 = 0. A weight is zero only for Q^2 near the ends of its range, where no omega is left, and below
-    threshold. Shapes: u and energy (n,), the rest scalars.
+    neutrons, whose magnetic amplitude vanishes at Q^2 = 0. A weight is zero only for Q^2 near the ends of its range,
+    where no omega is left, and below threshold. Shapes: u and energy (n,), the rest scalars.
     """
     bottom_q2, top_q2 = q2_range(energy, m, mass, gas)
     width = top_q2 - bottom_q2

@@ -78,7 +78,8 @@ def total(
     """Total cross section per bound nucleon for one helicity of N, 1e-38 cm^2.
 
     Gauss-Legendre in ln Q^2 with `nodes` points between each two of `_breaks`. Accuracy with 20 nodes: 2e-6 relative;
-    1e-5 of a suppressed helicity where N can be at rest. Shapes: energy (...), the rest scalars. GeV. Zero below threshold.
+    1e-5 of a suppressed helicity where N can be at rest. Shapes: energy (...), the rest scalars. GeV. Zero below
+    threshold.
     """
     edges = jnp.log(_breaks(energy, m, target.mass, gas))
 
@@ -119,8 +120,7 @@ def _breaks(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) -> 
     cuts = [crossing(limit, outside) for limit in range(3) for outside in (low, high)]
     unblocked = jnp.clip(4 * gas.momentum**2 - gas.removal_energy**2, low, high)
     points = jnp.stack(jnp.broadcast_arrays(low, *cuts, unblocked, high), axis=-1)
-    ordered: jax.Array = jax.lax.stop_gradient(jnp.sort(points, axis=-1))
-    return ordered
+    return jnp.sort(jax.lax.stop_gradient(points), axis=-1)
 
 
 _BISECTIONS = 40
