@@ -70,13 +70,10 @@ def test_distribution_in_q2_and_the_other_responses(entry: dict[str, Any]) -> No
     (energy, m, m_zprime), target, vertices, gas = setup(entry)
     table = entry["dsigma_dQ2"]
     q2 = jnp.asarray(table["Q2_GeV2"])
-    bound, free = (
-        [1e-38 * np.asarray(f(jnp.asarray(h))) for h in (-1.0, 1.0)]
-        for f in (
-            lambda h: DSIGMA(energy, q2, m, m_zprime, h, ONE, target, vertices, gas),
-            lambda h: FREE(energy, q2, m, m_zprime, h, ONE, target, vertices),
-        )
-    )
+    bound, free = [], []
+    for h in (-ONE, ONE):
+        bound.append(1e-38 * np.asarray(DSIGMA(energy, q2, m, m_zprime, h, ONE, target, vertices, gas)))
+        free.append(1e-38 * np.asarray(FREE(energy, q2, m, m_zprime, h, ONE, target, vertices)))
     np.testing.assert_allclose(bound[0], table["conserving"], rtol=3e-9)
     np.testing.assert_allclose(bound[0] + bound[1], table["value_cm2_per_GeV2"], rtol=3e-9)
     np.testing.assert_allclose(free[0] + free[1], table["free"], rtol=3e-9)
