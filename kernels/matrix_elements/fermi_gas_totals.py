@@ -115,14 +115,14 @@ def _breaks(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) -> 
             allowed = energy * middle / y - y / (4 * energy) > of_gas
             return jnp.where(allowed, bad, middle), jnp.where(allowed, middle, good)
 
-        edge: jax.Array = jax.lax.fori_loop(0, _BISECTIONS, step, (outside, peak))[1]
-        return edge
+        found: tuple[jax.Array, jax.Array] = jax.lax.fori_loop(0, _BISECTIONS, step, (outside, peak))
+        return found[1]
 
     cuts = [crossing(limit, outside) for limit in range(3) for outside in (low, high)]
     unblocked = jnp.clip(4 * gas.momentum**2 - gas.removal_energy**2, low, high)
     points = jnp.stack(jnp.broadcast_arrays(low, *cuts, unblocked, high), axis=-1)
-    ordered: jax.Array = jax.lax.stop_gradient(jnp.sort(points, axis=-1))
-    return ordered
+    fixed: jax.Array = jax.lax.stop_gradient(points)
+    return jnp.sort(fixed, axis=-1)
 
 
 _BISECTIONS = 40
