@@ -14,7 +14,7 @@ from darkhorn.kernels.constants import (
 )
 from darkhorn.kernels.form_factors import DIPOLE, GALSTER, KELLY, dipole, nucleon_vector
 
-jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+jax.config.update("jax_enable_x64", True)
 PROTON = (MASS_PROTON, 1.0, MAGNETIC_MOMENT_PROTON)
 NEUTRON = (MASS_NEUTRON, 0.0, MAGNETIC_MOMENT_NEUTRON)
 KINDS = pytest.mark.parametrize("kind", [DIPOLE, GALSTER, KELLY])

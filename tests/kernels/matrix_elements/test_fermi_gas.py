@@ -16,7 +16,7 @@ from darkhorn.kernels.matrix_elements.fermi_gas import FermiGas, Uniforms
 from darkhorn.kernels.matrix_elements.upscattering import Target, Vertices
 from darkhorn.kernels.quadrature import gauss_legendre
 
-jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+jax.config.update("jax_enable_x64", True)
 ENTRIES = json.loads((Path(__file__).parents[2] / "reference/incoherent.json").read_text())["entries"]
 HELICITIES = {"conserving_lab": -1.0, "flipping_lab": 1.0}
 ONE = jnp.asarray(1.0)

@@ -11,7 +11,7 @@ from darkhorn.kernels.constants import ALPHA, MASS_MUON, MASS_PION
 from darkhorn.kernels.matrix_elements.hadron_ratio import hadron_ratio, pion_form_factor, strong_coupling
 from darkhorn.kernels.matrix_elements.vector_hadrons import visible_widths, width_vector_to_hadrons
 
-jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+jax.config.update("jax_enable_x64", True)
 RATIO = jax.jit(hadron_ratio)
 SLOPE = jax.jit(jax.grad(hadron_ratio))
 
