@@ -1,9 +1,12 @@
-"""The single dark neutrino: couplings, widths and branching ratios as a pure function of the model's parameters.
+"""Dark neutrinos: couplings, widths and branching ratios as pure functions of the model's parameters.
 
-`model` is a pytree of arrays: m4, mzprime (GeV), mixing_sq (3,) = (|U_e4|^2, |U_mu4|^2, |U_tau4|^2), epsilon, gD,
-majorana (0 or 1). The same function serves the host (widths, header) and the compiled chain (gradients, scans).
+The beam makes one heavy neutral lepton N of mass `m_n`: N4, decaying to a light neutrino (m_j = 0), or, with two states, N5, decaying to
+N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j, mzprime (GeV), mixing_sq (3,) of N with e, mu, tau, epsilon, gD, majorana and dual
+(0 or 1). The same functions serve the host (widths, header) and the compiled chain (gradients, scans).
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -16,11 +19,13 @@ from darkhorn.kernels.constants import (
     MASS_ELECTRON,
     MASS_MUON,
     MASS_PION,
+    MASS_TAU,
     WEAK_NEUTRAL_COUPLING,
 )
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.flight import ctau
 from darkhorn.kernels.matrix_elements.neutral_decays import (
+    width_off_shell,
     width_three_neutrinos,
     width_to_vector,
     width_vector_to_leptons,
@@ -28,25 +33,67 @@ from darkhorn.kernels.matrix_elements.neutral_decays import (
     width_weak_dilepton,
 )
 from darkhorn.kernels.matrix_elements.upscattering import Vertices
+from darkhorn.kernels.matrix_elements.vector_hadrons import width_vector_to_hadrons
 
-LEPTONS = {"e": MASS_ELECTRON, "mu": MASS_MUON}
+LEPTONS = {"e": MASS_ELECTRON, "mu": MASS_MUON, "tau": MASS_TAU}
+FIRST_HADRONS = 0.134  # GeV: no hadronic final state of a vector below m_pi0
 Widths = dict[str, dict[str, jax.Array]]  # particle -> channel -> partial width, GeV
 
 
-def model_of(card: Any) -> dict[str, jax.Array]:
-    """Parameters of a checked card's model. Raises InputError where this version has no physics for it."""
+@dataclass(frozen=True)
+class Scheme:
+    """What of a model is known before compilation: which decays its program holds.
+
+    dual      two states: N is N5 and its daughter N4; else N is N4 and its daughter a neutrino
+    on_shell  the Z' is made on shell: the chain has it as a particle; else N -> daughter l+ l- through a virtual Z'
+    hadrons   the Z' is heavy enough for hadrons
+    """
+
+    dual: bool
+    on_shell: bool
+    hadrons: bool
+
+    @property
+    def produced(self) -> str:
+        """Name of the state that the beam makes."""
+        return "N5" if self.dual else "N4"
+
+    @property
+    def daughter(self) -> str:
+        """Name of what it decays to."""
+        return "N4" if self.dual else "nu"
+
+
+def scheme_of(card: Any) -> Scheme:
+    """The scheme of a checked card. Raises InputError where this version has no physics for it."""
     m = card.model
-    if m.mzprime > 2 * MASS_PION:
+    dual = m.m5 is not None
+    room = m.m5 - m.m4 if dual else m.m4
+    scheme = Scheme(dual, m.mzprime < room, m.mzprime > FIRST_HADRONS)
+    if not scheme.on_shell and room > 2 * MASS_PION:
         raise InputError(
             "model.mzprime",
-            f"{1e3 * m.mzprime:g} MeV",
-            f"up to two charged-pion masses, {2e3 * MASS_PION:.2f} MeV",
-            "Above, the Z' decays to hadrons as well, which this version does not have.",
+            f"{1e3 * m.mzprime:g} MeV, off shell, with {1e3 * room:g} MeV for the pair",
+            f"a Z' on shell, or less than two charged-pion masses ({2e3 * MASS_PION:.2f} MeV) for the pair",
+            "Above, hadrons compete with e+e- off shell, which this version does not have.",
         )
+    if not scheme.on_shell and not card.physics.zprime_polarisation:
+        raise InputError(
+            "physics.zprime_polarisation", "false", "true where the Z' is off shell", "Remove it: there is no Z' to unpolarise."
+        )
+    return scheme
+
+
+def model_of(card: Any) -> dict[str, jax.Array]:
+    """Parameters of a checked card's model."""
+    m = card.model
+    dual = m.m5 is not None
+    mixing = (m.ue5_sq, m.umu5_sq, m.utau5_sq) if dual else (m.ue4_sq, m.umu4_sq, m.utau4_sq)
     numbers = {
-        "m4": m.m4,
+        "m_n": m.m5 if dual else m.m4,
+        "m_j": m.m4 if dual else 0.0,
         "mzprime": m.mzprime,
-        "mixing_sq": (m.ue4_sq, m.umu4_sq, m.utau4_sq),
+        "mixing_sq": mixing,
         "epsilon": m.epsilon,
         "gD": m.gD,
         "majorana": float(m.hnl == "majorana"),
@@ -54,22 +101,62 @@ def model_of(card: Any) -> dict[str, jax.Array]:
     return {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
 
 
-def partial_widths(model: Params) -> Widths:
-    """Partial widths (GeV) of N4 and Z' in every channel; zero where closed. Scalars; differentiable."""
-    m4, mz, majorana = model["m4"], model["mzprime"], model["majorana"]
+def zprime_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
+    """Partial widths of the Z' in GeV: leptons, hadrons through R(s), light neutrinos, pairs of dark states."""
+    mz, charge = model["mzprime"], ELECTRIC_CHARGE * model["epsilon"]
+    widths = {f"{name}+ {name}-": width_vector_to_leptons(mz, jnp.full_like(mz, mass), charge) for name, mass in LEPTONS.items()}
+    if scheme.hadrons:
+        widths["hadrons"] = width_vector_to_hadrons(mz, charge)
+    widths["nu nu"] = width_vector_to_neutrinos(mz, model["gD"] * jnp.sum(model["mixing_sq"]))
+    dark = [("N4", model["m_j"]), ("N5", model["m_n"])] if scheme.dual else [("N4", model["m_n"])]
+    for name, mass in dark:
+        widths[f"{name} {name}"] = _dark_pair(mz, mass, model["gD"], model["majorana"])
+    return widths
+
+
+def _dark_pair(m_vector: jax.Array, mass: jax.Array, coupling: jax.Array, majorana: jax.Array) -> jax.Array:
+    """Gamma(V -> N N) for d Nbar gamma^mu P_L N: d^2 m_V/(24 pi) sqrt(1 - 4y) (1 - y) Dirac, d^2 m_V/(24 pi) (1 - 4y)^(3/2) Majorana."""
+    y = (mass / m_vector) ** 2
+    opened = y < 0.25
+    y = jnp.where(opened, y, 0.0)
+    root = jnp.sqrt(1 - 4 * y)
+    shape = root * jnp.where(majorana > 0, 1 - 4 * y, 1 - y)
+    return jnp.where(opened, coupling**2 * m_vector / (24 * jnp.pi) * shape, 0.0)
+
+
+def _dark_coupling(model: Params, scheme: Scheme) -> jax.Array:
+    """Vertex daughter-N-Z': g_D for N5 -> N4, g_D sqrt(sum |U|^2) for N4 -> nu."""
+    return model["gD"] if scheme.dual else model["gD"] * jnp.sqrt(jnp.sum(model["mixing_sq"]))
+
+
+def partial_widths(model: Params, scheme: Scheme) -> Widths:
+    """Partial widths (GeV) of the produced state and of the Z' in every channel; zero where closed. Scalars; differentiable."""
+    m, m_j, mz, majorana = model["m_n"], model["m_j"], model["mzprime"], model["majorana"]
     mixing_sq = model["mixing_sq"]
     total_mixing = jnp.sum(mixing_sq)
-    charge = ELECTRIC_CHARGE * model["epsilon"]
-    n4 = {"nu Zprime": width_to_vector(m4, jnp.zeros_like(m4), mz, model["gD"] * jnp.sqrt(total_mixing), majorana)}
-    zprime = {}
+    zero = jnp.zeros_like(m)
+    zprime = zprime_widths(model, scheme)
+    n: dict[str, jax.Array] = {}
+    to_neutrino = model["gD"] * jnp.sqrt(total_mixing)
+    if scheme.on_shell:
+        n[f"{scheme.daughter} Zprime"] = width_to_vector(m, m_j, mz, _dark_coupling(model, scheme), majorana)
+        if scheme.dual:
+            n["nu Zprime"] = width_to_vector(m, zero, mz, to_neutrino, majorana)
+    else:
+        width, charge = sum(zprime.values(), zero), ELECTRIC_CHARGE * model["epsilon"]
+        for name, mass in LEPTONS.items():
+            # a closed decay needs a range to integrate over: its width is put to zero below
+            lepton = jnp.full_like(m, mass)
+            opened = m - m_j > 2 * lepton
+            safe = jnp.where(opened, lepton, MASS_ELECTRON)
+            off = width_off_shell(m, m_j, mz, width, safe, _dark_coupling(model, scheme), charge, majorana)
+            n[f"{scheme.daughter} {name}+ {name}-"] = jnp.where(opened, off, 0.0)
     for flavour, (name, mass) in enumerate(LEPTONS.items()):
-        lepton = jnp.full_like(m4, mass)
         same = mixing_sq[flavour]
-        n4[f"nu {name}+ {name}- (W, Z)"] = width_weak_dilepton(m4, lepton, same, total_mixing - same, majorana)
-        zprime[f"{name}+ {name}-"] = width_vector_to_leptons(mz, lepton, charge)
-    n4["nu nu nu (Z)"] = width_three_neutrinos(m4, total_mixing, majorana)
-    zprime["nu nu"] = width_vector_to_neutrinos(mz, model["gD"] * total_mixing)
-    return {"N4": n4, "Zprime": zprime}
+        weak = width_weak_dilepton(m, jnp.full_like(m, mass), same, total_mixing - same, majorana)
+        n[f"nu {name}+ {name}- (W, Z)"] = weak
+    n["nu nu nu (Z)"] = width_three_neutrinos(m, total_mixing, majorana)
+    return {scheme.produced: n, "Zprime": zprime}
 
 
 def total_width(widths: Widths, particle: str) -> jax.Array:
@@ -77,45 +164,64 @@ def total_width(widths: Widths, particle: str) -> jax.Array:
     return sum(widths[particle].values(), jnp.zeros(()))
 
 
-def prepare(params: Params) -> Params:
-    """What the stages of the dark-neutrino chain read, from what a card sets.
+host_widths = jax.jit(partial_widths, static_argnums=1)
 
-    params: `model`; of the channel: `flavour` (3,) one at the projectile's, `charge` and `weak_charge` of the
-    scatterer (units e and g/2c_W; of a nucleon: 1 and 1), `z_exchange` (0 or 1), `q2_scale` (GeV^2), `signs` (2,)
-    shares of N -> nu and N -> nubar. Both leptonic vertices carry a minus sign (paper notation: d = -g_D U, c =
-    -(g/2c_W) U), so that epsilon > 0 makes the interference of Z' and Z on nuclei destructive.
+
+def vertices_of(params: Params) -> Vertices:
+    """Couplings at both ends of both propagators for a projectile and a scatterer.
+
+    params: `model`; `flavour` (3,), one at the projectile's; `charge` and `weak_charge` of the scatterer (units e and g/2c_W; of a
+    nucleon: 1 and 1); `z_exchange` (0 or 1). Both leptonic vertices carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that
+    epsilon > 0 makes the interference of Z' and Z on nuclei destructive.
     """
     model = params["model"]
-    widths = partial_widths(model)
-    n4_total, zprime_total = total_width(widths, "N4"), total_width(widths, "Zprime")
-    share = model["mixing_sq"] / jnp.sum(model["mixing_sq"])
     own = jnp.sum(params["flavour"] * model["mixing_sq"])
     mixing = jnp.where(own > 0, jnp.sqrt(jnp.where(own > 0, own, 1.0)), 0.0)
-    mz2 = model["mzprime"] * model["mzprime"]
-    scale = params["q2_scale"]
-    return {
-        **params,
-        "m_n": model["m4"],
-        "m_zprime": model["mzprime"],
-        "majorana": model["majorana"],
-        "ctau_n": ctau(n4_total),
-        "branching": widths["N4"]["nu Zprime"] / n4_total * widths["Zprime"]["e+ e-"] / zprime_total,
-        "vertices": Vertices(
-            -model["gD"] * mixing,
-            ELECTRIC_CHARGE * model["epsilon"] * params["charge"],
-            -WEAK_NEUTRAL_COUPLING * mixing * params["z_exchange"],
-            WEAK_NEUTRAL_COUPLING * params["weak_charge"],
-        ),
-        "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
-        # where the propagator or the form factor falls off, whichever is first; fixed under differentiation, as it
-        # only steers
-        "q2_pole": jax.lax.stop_gradient(mz2 * scale / (mz2 + scale)),
-    }
+    return Vertices(
+        -model["gD"] * mixing,
+        ELECTRIC_CHARGE * model["epsilon"] * params["charge"],
+        -WEAK_NEUTRAL_COUPLING * mixing * params["z_exchange"],
+        WEAK_NEUTRAL_COUPLING * params["weak_charge"],
+    )
 
 
-def width_rows(model: Params) -> list[dict[str, Any]]:
+@lru_cache
+def prepare(scheme: Scheme) -> Any:
+    """The function that derives, inside the compiled program, what the stages read from what a card sets. One per scheme."""
+
+    def prepared(params: Params) -> Params:
+        """params: as `vertices_of`, with `q2_scale` (GeV^2) and `signs` (2,), the shares of N -> daughter and -> anti-daughter."""
+        model = params["model"]
+        widths = partial_widths(model, scheme)
+        total, zprime = total_width(widths, scheme.produced), total_width(widths, "Zprime")
+        share = model["mixing_sq"] / jnp.sum(model["mixing_sq"])
+        mz2, scale = model["mzprime"] * model["mzprime"], params["q2_scale"]
+        derived: dict[str, Any] = {
+            "m_n": model["m_n"],
+            "m_j": model["m_j"],
+            "m_zprime": model["mzprime"],
+            "majorana": model["majorana"],
+            "width_n": total,
+            "width_zprime": zprime,
+            "decay_coupling": _dark_coupling(model, scheme),
+            "charge_coupling": ELECTRIC_CHARGE * model["epsilon"],
+            "ctau_n": ctau(total),
+            "vertices": vertices_of(params),
+            "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
+            # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it only steers
+            "q2_pole": jax.lax.stop_gradient(mz2 * scale / (mz2 + scale)),
+        }
+        if scheme.on_shell:
+            first = widths[scheme.produced][f"{scheme.daughter} Zprime"] / total
+            derived["branching"] = first * widths["Zprime"]["e+ e-"] / zprime
+        return {**params, **derived}
+
+    return prepared
+
+
+def width_rows(model: Params, scheme: Scheme) -> list[dict[str, Any]]:
     """Rows of `darkhorn widths`: one per open channel, then one per particle."""
-    widths = partial_widths(model)
+    widths = host_widths(model, scheme)
     rows: list[dict[str, Any]] = []
     for particle, channels in widths.items():
         total = float(total_width(widths, particle))
