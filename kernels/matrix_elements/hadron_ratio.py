@@ -9,8 +9,8 @@ What it is made of:
                    charmonium and bottomonium as Breit-Wigner peaks with their true widths
 
 Radiation in the initial state is not in it; photon vacuum polarisation is in the resonances' electronic widths.
-Validity: 2 m_pi < sqrt(s) < 40 GeV (no Z). Accuracy against the compilation of e+ e- data (PDG, S. Navas et al., Phys.
-Rev. D 110 (2024) 030001, section "Plots of cross sections"): stated at `hadron_ratio`.
+Validity: 2 m_pi < sqrt(s) < 40 GeV (no Z). Accuracy against the compilation of e+ e- data (PDG, P. A. Zyla et al., Prog.
+Theor. Exp. Phys. 2020, 083C01, data of the plots of sigma and R): stated at `hadron_ratio`.
 """
 
 import math
