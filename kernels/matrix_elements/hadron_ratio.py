@@ -158,7 +158,7 @@ def strong_coupling(s: jax.Array) -> jax.Array:
     """alpha_s at mu^2 = s in MS-bar: two loops, three flavours below and four above 3.0 GeV, five above 9.4 GeV.
 
     Lambda of each step makes it continuous, and alpha_s(m_Z) = 0.118 (PDG 2024). Frozen below 1 GeV. Shapes: any;
-    GeV^2. Accuracy 13 % at 1.8 GeV, 3 % above 3 GeV.
+    GeV^2. Accuracy 14 % at 1.8 GeV, 3 % above 3 GeV.
     """
     s = jnp.maximum(s, 1.0)
     value = _two_loops(s, 5)
