@@ -148,11 +148,15 @@ def _decay_place(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[
     return {"decay_x": x, "decay_y": y, "decay_z": z}, params["scatterers_per_cm3"] * region.volume()
 
 
-def _sight_of_decay(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
-    """Birth point of the neutrino, chosen before the scattering point is known. No factor."""
+def _sight_of_decay(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Birth point of the neutrino, chosen before the scattering point is known.
+
+    The factor is (reference distance / distance to the decay point)^2; what is left of the spread is in `_backtrack`.
+    """
     birth, along = _birth(params, state["energy"], u)
+    line = Vector(state["decay_x"], state["decay_y"], state["decay_z"]).minus(birth)
     columns = {"birth_x": birth.x, "birth_y": birth.y, "birth_z": birth.z, "birth_along": along}
-    return columns, None
+    return columns, _reference_distance(params, birth) ** 2 / line.dot(line)
 
 
 def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
@@ -196,7 +200,7 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     direction = axis.scale(cos_beta).plus(across.scale(sin_beta))
     scatter = decay.minus(direction.scale(flown))
     inside = possible & params["region"].contains(scatter.x, scatter.y, scatter.z)
-    spread = _reference_distance(params, birth) ** 2 / (whole * jnp.where(possible, root, 1.0))
+    spread = whole / jnp.where(possible, root, 1.0)
     columns = {
         "scatter_x": scatter.x,
         "scatter_y": scatter.y,
@@ -214,7 +218,7 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
 
 
 DECAY_PLACE = Stage("targets", ("x", "y", "z"), _decay_place, adapt=("z",))
-SIGHT_OF_DECAY = Stage("line_of_sight", ("along", "radius", "azimuth"), _sight_of_decay, weighs=False)
+SIGHT_OF_DECAY = Stage("line_of_sight", ("along", "radius", "azimuth"), _sight_of_decay)
 BACKTRACK = Stage("decay", ("flight",), _backtrack, adapt=("flight",))
 
 

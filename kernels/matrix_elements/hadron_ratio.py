@@ -9,8 +9,8 @@ What it is made of:
                    charmonium and bottomonium as Breit-Wigner peaks with their true widths
 
 Radiation in the initial state is not in it; photon vacuum polarisation is in the resonances' electronic widths.
-Validity: 2 m_pi < sqrt(s) < 40 GeV (no Z). Accuracy against the compilation of e+ e- data (PDG, S. Navas et al., Phys.
-Rev. D 110 (2024) 030001, section "Plots of cross sections"): stated at `hadron_ratio`.
+Validity: 2 m_pi < sqrt(s) < 40 GeV (no Z). Accuracy against the compilation of e+ e- data (PDG, P. A. Zyla et al.,
+Prog. Theor. Exp. Phys. 2020, 083C01, data of the plots of sigma and R): stated at `hadron_ratio`.
 """
 
 import math
@@ -158,7 +158,7 @@ def strong_coupling(s: jax.Array) -> jax.Array:
     """alpha_s at mu^2 = s in MS-bar: two loops, three flavours below and four above 3.0 GeV, five above 9.4 GeV.
 
     Lambda of each step makes it continuous, and alpha_s(m_Z) = 0.118 (PDG 2024). Frozen below 1 GeV. Shapes: any;
-    GeV^2. Accuracy 10 % at 1.8 GeV, 3 % above 3 GeV.
+    GeV^2. Accuracy 14 % at 1.8 GeV, 3 % above 3 GeV.
     """
     s = jnp.maximum(s, 1.0)
     value = _two_loops(s, 5)
