@@ -196,6 +196,37 @@ def slope_of_weight(model: DileptonModel, u: DileptonUniforms) -> jax.Array:
     return jnp.mean(sample_dilepton(u, model, number(-1.0), tilted(64))[1])
 
 
+def test_any_model_and_the_ends_of_every_uniform(rng: np.random.Generator) -> None:
+    """Masses and widths over decades, poles on and within 1e-14 of both thresholds, u = 0 and u = 1 - 2^-53."""
+    n, models = 256, 150
+    m_lepton = rng.choice([MASS_ELECTRON, MASS_MUON], models)
+    m_j = np.where(rng.random(models) < 0.4, 0.0, 10 ** rng.uniform(-4, 1, models))
+    m = m_j + 2 * m_lepton + 10 ** rng.uniform(-5, 1, models)
+    close = 1 + rng.choice([-1, 0, 1], models) * 10 ** rng.uniform(-14, -1, models)
+    anywhere = 10 ** rng.uniform(-4, 3, models)
+    m_vector = np.choose(rng.integers(0, 3, models), [anywhere, (m - m_j) * close, 2 * m_lepton * close])
+    width = m_vector * 10 ** rng.uniform(-12, 0, models)
+    one, majorana = np.ones(models), rng.integers(0, 2, models).astype(float)
+    drawn = DileptonModel(*map(jnp.asarray, (m, m_j, m_vector, width, m_lepton, one, one, majorana)))
+    points = rng.random((5, n))
+    points[0] = (np.arange(n) + points[0]) / n
+    points[:, 0], points[:, -1] = 0.0, 1 - 2.0**-53
+    u = DileptonUniforms(*map(jnp.asarray, points))
+
+    def log_mean(model: DileptonModel) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        decay, weight = sample_dilepton(u, model, number(-1.0), tilted(n))
+        finite = jnp.all(jnp.asarray([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(decay)]))
+        mean = jnp.mean(weight)
+        return jnp.log(mean), (finite, mean * mean / jnp.mean(weight * weight))
+
+    each = jax.jit(lambda batch: jax.lax.map(jax.value_and_grad(log_mean, has_aux=True), batch))
+    (rate, (finite, efficiency)), slope = each(drawn)
+    assert np.all(np.isfinite(rate))
+    assert np.all(np.asarray(finite))
+    assert np.asarray(efficiency).min() > 0.9
+    assert all(np.all(np.isfinite(x)) for x in slope)
+
+
 # --- derivatives and compilation --------------------------------------------------
 
 
@@ -237,7 +268,7 @@ def test_gradient_of_the_width(name: str, m_j: float, majorana: float, rng: np.r
     assert gradient[3] == pytest.approx(2.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["narrow", "contact", "at the end"])
+@pytest.mark.parametrize("name", ["narrow", "contact", "broad at the end"])
 def test_compiled_is_what_runs_eagerly(name: str, rng: np.random.Generator) -> None:
     n = 16_385
     u, axis, model = uniforms(rng, n), tilted(n), in_regime(name, m_j=0.1)
@@ -245,4 +276,5 @@ def test_compiled_is_what_runs_eagerly(name: str, rng: np.random.Generator) -> N
     eager = sample_dilepton(u, model, number(1.0), axis)
     for ours, theirs in zip(jax.tree.leaves(compiled), jax.tree.leaves(eager), strict=True):
         scale = np.abs(theirs).max()
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * scale)
+        # a tail of probability p is the inverse of a sum known to 1e-16/p
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-7 * scale)
