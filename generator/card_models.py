@@ -136,14 +136,20 @@ def _no_default(schema: dict[str, Any]) -> None:
 
 
 class DarkNeutrino(ModelSection):
-    """Heavy neutral lepton N4 made in upscattering by a dark photon Z'; N4 -> nu Z', Z' -> e+e-."""
+    """Heavy neutral leptons made in upscattering by a dark photon Z'.
 
-    particles: ClassVar[dict[str, int]] = {"N4": 5914, "Zprime": 5921}
+    With m4 alone the beam makes N4, which decays to nu e+e-; with m5 it makes N5, which decays to N4 e+e-.
+    """
+
+    particles: ClassVar[dict[str, int]] = {"N4": 5914, "N5": 5915, "Zprime": 5921}
     visible_states: ClassVar[tuple[str, ...]] = ("e+e-",)
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (
         ("umu4_sq", "umu4"),
         ("ue4_sq", "ue4"),
         ("utau4_sq", "utau4"),
+        ("umu5_sq", "umu5"),
+        ("ue5_sq", "ue5"),
+        ("utau5_sq", "utau5"),
         ("gD", "alphaD"),
     )
 
@@ -157,6 +163,15 @@ class DarkNeutrino(ModelSection):
     ue4: MixingSquared = Field(0.0, exclude=True, description="|U_e4|, instead of ue4_sq")
     utau4_sq: MixingSquared = Field(0.0, description="|U_tau4|^2, mixing of N4 with nu_tau")
     utau4: MixingSquared = Field(0.0, exclude=True, description="|U_tau4|, instead of utau4_sq")
+    m5: Energy | None = Field(
+        None, description="mass of a second, heavier state N5: the beam then makes N5, not N4", examples=["200 MeV"]
+    )
+    umu5_sq: MixingSquared = Field(0.0, description="|V_mu5|^2, mixing of N5 with nu_mu (needs m5)")
+    umu5: MixingSquared = Field(0.0, exclude=True, description="|V_mu5|, instead of umu5_sq")
+    ue5_sq: MixingSquared = Field(0.0, description="|V_e5|^2, mixing of N5 with nu_e (needs m5)")
+    ue5: MixingSquared = Field(0.0, exclude=True, description="|V_e5|, instead of ue5_sq")
+    utau5_sq: MixingSquared = Field(0.0, description="|V_tau5|^2, mixing of N5 with nu_tau (needs m5)")
+    utau5: MixingSquared = Field(0.0, exclude=True, description="|V_tau5|, instead of utau5_sq")
     epsilon: Coupling = Field(
         description="kinetic mixing of Z': it couples to charge with e epsilon", examples=[8.0e-4]
     )
@@ -167,7 +182,7 @@ class DarkNeutrino(ModelSection):
 
     @model_validator(mode="after")
     def _physical(self) -> Self:
-        for flavour in ("umu4", "ue4", "utau4"):
+        for flavour in ("umu4", "ue4", "utau4", "umu5", "ue5", "utau5"):
             squared = getattr(self, f"{flavour}_sq") or getattr(self, flavour) ** 2
             self.fill(**{f"{flavour}_sq": squared, flavour: math.sqrt(squared)})
         coupling = self.gD or math.sqrt(4 * math.pi * self.alphaD)
@@ -178,13 +193,25 @@ class DarkNeutrino(ModelSection):
         return self
 
     def _mixing_problems(self) -> list[InputError]:
+        """The beam couples to the heaviest state alone: to N4, or, if there is one, to N5."""
         problems = []
-        total = self.umu4_sq + self.ue4_sq + self.utau4_sq
+        made, other = ("5", "4") if self.m5 is not None else ("4", "5")
+        total = sum(getattr(self, f"{flavour}{made}_sq") for flavour in ("ue", "umu", "utau"))
         if total == 0:
-            do = "Add for example `umu4_sq: 2.0e-10`."
-            problems.append(InputError("umu4_sq", "no mixing above 0", "one of umu4_sq, ue4_sq, utau4_sq > 0", do))
+            do = f"Add for example `umu{made}_sq: 2.0e-10`."
+            wanted = f"one of umu{made}_sq, ue{made}_sq, utau{made}_sq > 0"
+            problems.append(InputError(f"umu{made}_sq", "no mixing above 0", wanted, do))
         if total > 1:
-            problems.append(InputError("umu4_sq", f"mixings that add up to {total:g}", "a sum <= 1", "Lower them."))
+            found = f"mixings that add up to {total:g}"
+            problems.append(InputError(f"umu{made}_sq", found, "a sum <= 1", "Lower them."))
+        for flavour in ("ue", "umu", "utau"):
+            if getattr(self, f"{flavour}{other}_sq") > 0:
+                found = f"a mixing of N{other}"
+                if made == "5":
+                    allowed, do = "only mixings of N5, as there is an m5", f"Use `{flavour}5_sq`, or remove m5."
+                else:
+                    allowed, do = "only with m5", "Add m5, the mass of the second state."
+                problems.append(InputError(f"{flavour}{other}_sq", found, allowed, do))
         if self.gD == 0:
             problems.append(InputError("gD", "nothing", "gD > 0, or alphaD > 0", "Add for example `gD: 2.0`."))
         if self.gD > 4 * math.pi:
@@ -193,14 +220,16 @@ class DarkNeutrino(ModelSection):
 
     def _mass_problems(self) -> list[InputError]:
         problems = []
-        m4, mzprime = f"{1e3 * self.m4:.9g} MeV", f"{1e3 * self.mzprime:.9g} MeV"
-        if self.m4 <= self.mzprime:
-            allowed = f"closed decay N4 -> nu Z' on shell: m4 must exceed mzprime ({mzprime})"
-            do = "Raise m4 or lower mzprime; the off-shell channel is not in this version."
-            problems.append(InputError("m4", m4, allowed, do))
+        pair = f"2 m_e ({2e3 * MASS_ELECTRON:.6g} MeV)"
+        if self.m5 is None and self.m4 <= 2 * MASS_ELECTRON:
+            allowed = f"closed decay N4 -> nu e+e-: m4 must exceed {pair}"
+            problems.append(InputError("m4", f"{1e3 * self.m4:.9g} MeV", allowed, "Raise m4."))
+        if self.m5 is not None and self.m5 - self.m4 <= 2 * MASS_ELECTRON:
+            allowed = f"closed decay N5 -> N4 e+e-: m5 must exceed m4 ({1e3 * self.m4:.9g} MeV) by more than {pair}"
+            problems.append(InputError("m5", f"{1e3 * self.m5:.9g} MeV", allowed, "Raise m5 or lower m4."))
         if self.mzprime <= 2 * MASS_ELECTRON:
-            allowed = f"closed decay Z' -> e+e-: mzprime must exceed 2 m_e ({2e3 * MASS_ELECTRON:.6g} MeV)"
-            problems.append(InputError("mzprime", mzprime, allowed, "Raise mzprime."))
+            allowed = f"closed decay Z' -> e+e-: mzprime must exceed {pair}"
+            problems.append(InputError("mzprime", f"{1e3 * self.mzprime:.9g} MeV", allowed, "Raise mzprime."))
         return problems
 
 

@@ -15,18 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.chain import Params
+from darkhorn.generator.chain import Chain, Params
 from darkhorn.generator.channel import Build, Channel, Process, register
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
 from darkhorn.generator.processes.dark_neutrino_model import (
+    Scheme,
+    host_widths,
     model_of,
-    partial_widths,
-    prepare,
+    scheme_of,
     total_width,
+    vertices_of,
     width_rows,
 )
-from darkhorn.generator.processes.dark_neutrino_stages import BACKWARD, FORCED, FREE
-from darkhorn.generator.processes.dark_neutrino_topologies import NUCLEON_ZPRIME_EE, WHOLE_TARGET_ZPRIME_EE
+from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_topologies import topology
 from darkhorn.generator.record import REMNANT_PDG
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import flux_tables
@@ -56,10 +58,23 @@ CITATIONS = (
 
 STORED = (
     "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
-    "nu_out_pdg",
-    *(f"{role}_{c}" for role in ("nu", "n4", "recoil", "nu_out", "zprime", "em", "ep") for c in ("px", "py", "pz",
-    "e")),
 )  # fmt: skip
+
+
+def _stored(scheme: Scheme, chain: Chain, forced: bool) -> tuple[str, ...]:
+    """Columns of the chain that go to the file."""
+    roles = (
+        "nu",
+        "recoil",
+        *(("n5", "n4") if scheme.dual else ("n4", "nu_out")),
+        *(("zprime",) if scheme.on_shell else ()),
+        "em",
+        "ep",
+    )
+    momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
+    flag = () if forced else ("decay_inside",)
+    daughter = "n4_pdg" if scheme.dual else "nu_out_pdg"
+    return (*STORED, daughter, *momenta, *flag, *chain.factors, "w_sampling", "weight")
 
 
 def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
@@ -118,7 +133,7 @@ def _density_of(card: RunCard, what: Nuclide) -> Nuclide:
 
 def build(card: RunCard) -> Build:
     """Channels of the card, and what the header says of the model."""
-    exp, model = experiment(card), model_of(card)
+    exp, model, scheme = experiment(card), model_of(card), scheme_of(card)
     choices = list(_combinations(card, exp, model))
     if not choices:
         mixing = ", ".join(f"{u:g}" for u in np.asarray(model["mixing_sq"]))
@@ -133,7 +148,7 @@ def build(card: RunCard) -> Build:
     lowest = [_threshold(model, what, regime) for _, what, regime, _, _ in choices]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
-    common = _common(card, exp)
+    common = _common(card, exp, model, scheme)
     channels = []
     for (region, what, regime, helicity, projectile), least in zip(choices, lowest, strict=True):
         flux = exp.fluxes.fluxes[projectile]
@@ -153,16 +168,16 @@ def build(card: RunCard) -> Build:
         }
         atoms = exp.scatterers(region)
         fraction = atoms[what.name] / sum(atoms.values())
-        channels.append(_channel(card, params, region, what, regime, helicity, projectile, fraction))
+        channels.append(_channel(card, scheme, params, region, what, regime, helicity, projectile, fraction))
     return Build(
         channels=tuple(channels),
         masses={
-            "n4": float(model["m4"]),
+            **({"n5": float(model["m_n"]), "n4": float(model["m_j"])} if scheme.dual else {"n4": float(model["m_n"])}),
             "zprime": float(model["mzprime"]),
             "electron": MASS_ELECTRON,
             "neutrino": 0.0,
         },
-        particles=_particles(card, model),
+        particles=_particles(card, model, scheme),
         processes=_processes({channel.process_id for channel in channels}),
         regions=list(card.regions),
         flux={p: {"edges_GeV": f.edges, "content": f.content} for p, f in exp.fluxes.fluxes.items()},
@@ -179,52 +194,56 @@ def build(card: RunCard) -> Build:
 
 def _threshold(model: Params, what: Nuclide, regime: str) -> float:
     mass = what.mass if regime == "coherent" else MASS_PROTON
-    return float(threshold(model["m4"], jnp.asarray(mass)))
+    return float(threshold(model["m_n"], jnp.asarray(mass)))
 
 
-def _common(card: RunCard, exp: Experiment) -> dict[str, Any]:
+def _common(card: RunCard, exp: Experiment, model: Params, scheme: Scheme) -> dict[str, Any]:
     numbers = {
         "m_lepton": MASS_ELECTRON,
         "polarised": float(card.physics.zprime_polarisation),
         "parent_gamma_per_gev": PARENT_GAMMA_PER_GEV,
     }
     arrays: dict[str, Any] = {key: np.asarray(value, np.float64) for key, value in numbers.items()}
-    arrays["flavour_pdg"] = np.array([12, 14, 16, -12, -14, -16], np.int32)
+    n4 = card.output.pdg_map["N4"]
+    own = [n4, n4, n4, *[n4 if bool(model["majorana"] > 0) else -n4] * 3]
+    arrays["daughter_pdg"] = np.array(own if scheme.dual else [12, 14, 16, -12, -14, -16], np.int32)
     return {**arrays, "spill": exp.spill, "decay_region": exp.detector.volumes[card.decay_in].shape}
 
 
 def _channel(
-    card: RunCard, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str, projectile: int,
-    fraction: float,
+    card: RunCard, scheme: Scheme, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str,
+    projectile: int, fraction: float,
 ) -> Channel:  # fmt: skip
     bound = regime == "p-elastic" and what.A > 1
     target_mass = MASS_PROTON if what.A == 1 else what.mass
-    n4 = card.output.pdg_map["N4"]
+    made = card.output.pdg_map[scheme.produced]
     antiparticle = projectile < 0 and card.model.hnl == "dirac"  # type: ignore[attr-defined]
     constants: dict[str, np.generic] = {
         "process_id": np.int16(PROCESS_ID[regime]),
         "region": np.int8(list(card.regions).index(region)),
         "nu_pdg": np.int32(projectile),
-        "n4_pdg": np.int32(-n4 if antiparticle else n4),
-        "zprime_pdg": np.int32(card.output.pdg_map["Zprime"]),
+        f"{scheme.produced.lower()}_pdg": np.int32(-made if antiparticle else made),
         "target_pdg": np.int32(what.pdg),
         "target_mass": np.float64(target_mass),
         "recoil_pdg": np.int32(2212 if regime == "p-elastic" else what.pdg),
         "recoil_mass": np.float64(MASS_PROTON if regime == "p-elastic" else what.mass),
     }
+    if scheme.on_shell:
+        constants["zprime_pdg"] = np.int32(card.output.pdg_map["Zprime"])
     if bound:
         rest = {"px": 0.0, "py": 0.0, "pz": 0.0}
         for role, mass in (("struck", MASS_PROTON), ("remnant", what.mass - MASS_PROTON)):
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
         constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
-    chain = FREE if not card.force_decay else FORCED if region == card.decay_in else BACKWARD
+    mode = "free" if not card.force_decay else "forced" if region == card.decay_in else "backward"
+    chain = chain_of(scheme, mode)
     names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, region)
     return Channel(
         name="/".join(names),
         chain=chain,
         params=params,
-        topology=NUCLEON_ZPRIME_EE if bound else WHOLE_TARGET_ZPRIME_EE,
+        topology=topology(bound, scheme.dual, scheme.on_shell),
         process_id=PROCESS_ID[regime],
         projectile_pdg=projectile,
         target=what.name,
@@ -233,30 +252,31 @@ def _channel(
         helicity=helicity,
         region=region,
         constants=constants,
-        columns=(*STORED, *(() if card.force_decay else ("decay_inside",)), *chain.factors, "w_sampling", "weight"),
-        can_miss=chain is BACKWARD,
+        columns=_stored(scheme, chain, card.force_decay),
+        can_miss=mode == "backward",
         target_fraction=fraction,
     )
 
 
-def _particles(card: RunCard, model: Params) -> list[dict[str, Any]]:
+def _particles(card: RunCard, model: Params, scheme: Scheme) -> list[dict[str, Any]]:
+    """The states that are not in the PDG list, with their antiparticles where they differ."""
     nature = "Majorana" if bool(model["majorana"] > 0) else "Dirac"
-    widths = partial_widths(model)
-    n4_width, zprime_width = (float(total_width(widths, name)) for name in ("N4", "Zprime"))
-    n4, zprime = card.output.pdg_map["N4"], card.output.pdg_map["Zprime"]
-    particles: list[dict[str, Any]] = [
-        {
-            "pdg": n4, "name": "N4", "mass": float(model["m4"]), "charge": 0, "width": n4_width, "two_spin": 1,
-            "role": "n4", "description": f"heavy neutral lepton, {nature}",
-        },
-        {
-            "pdg": zprime, "name": "Zprime", "mass": float(model["mzprime"]), "charge": 0, "width": zprime_width,
-            "two_spin": 2, "role": "zprime", "description": "dark photon coupled by kinetic mixing",
-        },
-    ]  # fmt: skip
-    if nature == "Dirac":
-        particles.append({**particles[0], "pdg": -n4, "name": "N4~", "description": "antiparticle of N4"})
-    return particles
+    widths = host_widths(model, scheme)
+    states = {scheme.produced: float(model["m_n"]), **({"N4": float(model["m_j"])} if scheme.dual else {})}
+    particles: list[dict[str, Any]] = []
+    for name, mass in states.items():
+        width = float(total_width(widths, name)) if name in widths else 0.0
+        text = f"heavy neutral lepton, {nature}" + ("" if name in widths else "; leaves the detector")
+        numbers = {"pdg": card.output.pdg_map[name], "mass": mass, "charge": 0, "width": width, "two_spin": 1}
+        particles.append({**numbers, "name": name, "role": name.lower(), "description": text})
+        if nature == "Dirac":
+            particles.append(
+                {**particles[-1], "pdg": -numbers["pdg"], "name": f"{name}~", "description": f"antiparticle of {name}"}
+            )
+    numbers = {"pdg": card.output.pdg_map["Zprime"], "mass": float(model["mzprime"]), "charge": 0, "two_spin": 2}
+    width = float(total_width(widths, "Zprime"))
+    text = "dark photon coupled by kinetic mixing"
+    return [*particles, {**numbers, "width": width, "name": "Zprime", "role": "zprime", "description": text}]
 
 
 def _processes(ids: set[int]) -> list[dict[str, Any]]:
@@ -292,10 +312,11 @@ def total_cross_section(params: Params, energy: NDArray[np.float64], nodes: int 
 
     Gauss-Legendre in ln Q^2, accurate to 1e-8.
     """
-    p = prepare(params)
+    model = params["model"]
     total = _total(
-        jnp.asarray(energy), p["m_n"], p["m_zprime"], p["helicity"], p["chirality"], p["target"], p["vertices"], nodes
-    )
+        jnp.asarray(energy), model["m_n"], model["mzprime"], params["helicity"], params["chirality"],
+        params["target"], vertices_of(params), nodes,
+    )  # fmt: skip
     return np.asarray(total)
 
 
@@ -324,11 +345,12 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
                 "target": scatterer(what, regime, terms),
                 **couplings(card, model, what, regime, projectile),
             }
-            struck = what.name if regime == "coherent" else "p"
-            for energy, value in zip(energies, total_cross_section(params, np.array(energies)), strict=True):
+            struck, produced = what.name if regime == "coherent" else "p", "N4" if card.model.m5 is None else "N5"  #
+            type: ignore[attr-defined] for energy, value in zip(energies, total_cross_section(params,
+            np.array(energies)), strict=True):
                 rows.append(
                     {
-                        "process": f"{FLAVOUR_NAME[projectile]} {struck} -> N4 {struck}",
+                        "process": f"{FLAVOUR_NAME[projectile]} {struck} -> {produced} {struck}",
                         "target": what.name,
                         "regime": regime,
                         "helicity": helicity,
@@ -351,7 +373,7 @@ def _series_terms(nuclides: Iterable[Nuclide]) -> int:
 
 def widths(card: RunCard) -> list[dict[str, Any]]:
     """Rows of `darkhorn widths`."""
-    return width_rows(model_of(card))
+    return width_rows(model_of(card), scheme_of(card))
 
 
 register(Process("dark-neutrino", build, widths, xsec))

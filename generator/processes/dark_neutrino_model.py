@@ -1,8 +1,9 @@
 """Dark neutrinos: couplings, widths and branching ratios as pure functions of the model's parameters.
 
-The beam makes one heavy neutral lepton N of mass `m_n`: N4, decaying to a light neutrino (m_j = 0), or, with two states, N5, decaying to
-N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j, mzprime (GeV), mixing_sq (3,) of N with e, mu, tau, epsilon, gD, majorana and dual
-(0 or 1). The same functions serve the host (widths, header) and the compiled chain (gradients, scans).
+The beam makes one heavy neutral lepton N of mass `m_n`: N4, decaying to a light neutrino (m_j = 0), or, with two
+states, N5, decaying to N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j, mzprime (GeV), mixing_sq (3,) of N
+with e, mu, tau, epsilon, gD, majorana and dual (0 or 1). The same functions serve the host (widths, header) and the
+compiled chain (gradients, scans).
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,10 @@ def scheme_of(card: Any) -> Scheme:
         )
     if not scheme.on_shell and not card.physics.zprime_polarisation:
         raise InputError(
-            "physics.zprime_polarisation", "false", "true where the Z' is off shell", "Remove it: there is no Z' to unpolarise."
+            "physics.zprime_polarisation",
+            "false",
+            "true where the Z' is off shell",
+            "Remove it: there is no Z' to unpolarise.",
         )
     return scheme
 
@@ -104,7 +108,10 @@ def model_of(card: Any) -> dict[str, jax.Array]:
 def zprime_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
     """Partial widths of the Z' in GeV: leptons, hadrons through R(s), light neutrinos, pairs of dark states."""
     mz, charge = model["mzprime"], ELECTRIC_CHARGE * model["epsilon"]
-    widths = {f"{name}+ {name}-": width_vector_to_leptons(mz, jnp.full_like(mz, mass), charge) for name, mass in LEPTONS.items()}
+    widths = {
+        f"{name}+ {name}-": width_vector_to_leptons(mz, jnp.full_like(mz, mass), charge)
+        for name, mass in LEPTONS.items()
+    }
     if scheme.hadrons:
         widths["hadrons"] = width_vector_to_hadrons(mz, charge)
     widths["nu nu"] = width_vector_to_neutrinos(mz, model["gD"] * jnp.sum(model["mixing_sq"]))
@@ -115,7 +122,9 @@ def zprime_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
 
 
 def _dark_pair(m_vector: jax.Array, mass: jax.Array, coupling: jax.Array, majorana: jax.Array) -> jax.Array:
-    """Gamma(V -> N N) for d Nbar gamma^mu P_L N: d^2 m_V/(24 pi) sqrt(1 - 4y) (1 - y) Dirac, d^2 m_V/(24 pi) (1 - 4y)^(3/2) Majorana."""
+    """Gamma(V -> N N) for d Nbar gamma^mu P_L N: d^2 m_V/(24 pi) sqrt(1 - 4y) (1 - y) Dirac, d^2 m_V/(24 pi) (1 -
+    4y)^(3/2) Majorana.
+    """
     y = (mass / m_vector) ** 2
     opened = y < 0.25
     y = jnp.where(opened, y, 0.0)
@@ -130,7 +139,9 @@ def _dark_coupling(model: Params, scheme: Scheme) -> jax.Array:
 
 
 def partial_widths(model: Params, scheme: Scheme) -> Widths:
-    """Partial widths (GeV) of the produced state and of the Z' in every channel; zero where closed. Scalars; differentiable."""
+    """Partial widths (GeV) of the produced state and of the Z' in every channel; zero where closed. Scalars;
+    differentiable.
+    """
     m, m_j, mz, majorana = model["m_n"], model["m_j"], model["mzprime"], model["majorana"]
     mixing_sq = model["mixing_sq"]
     total_mixing = jnp.sum(mixing_sq)
@@ -170,9 +181,9 @@ host_widths = jax.jit(partial_widths, static_argnums=1)
 def vertices_of(params: Params) -> Vertices:
     """Couplings at both ends of both propagators for a projectile and a scatterer.
 
-    params: `model`; `flavour` (3,), one at the projectile's; `charge` and `weak_charge` of the scatterer (units e and g/2c_W; of a
-    nucleon: 1 and 1); `z_exchange` (0 or 1). Both leptonic vertices carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that
-    epsilon > 0 makes the interference of Z' and Z on nuclei destructive.
+    params: `model`; `flavour` (3,), one at the projectile's; `charge` and `weak_charge` of the scatterer (units e and
+    g/2c_W; of a nucleon: 1 and 1); `z_exchange` (0 or 1). Both leptonic vertices carry a minus sign (paper notation:
+    d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0 makes the interference of Z' and Z on nuclei destructive.
     """
     model = params["model"]
     own = jnp.sum(params["flavour"] * model["mixing_sq"])
@@ -187,10 +198,14 @@ def vertices_of(params: Params) -> Vertices:
 
 @lru_cache
 def prepare(scheme: Scheme) -> Any:
-    """The function that derives, inside the compiled program, what the stages read from what a card sets. One per scheme."""
+    """The function that derives, inside the compiled program, what the stages read from what a card sets. One per
+    scheme.
+    """
 
     def prepared(params: Params) -> Params:
-        """params: as `vertices_of`, with `q2_scale` (GeV^2) and `signs` (2,), the shares of N -> daughter and -> anti-daughter."""
+        """params: as `vertices_of`, with `q2_scale` (GeV^2) and `signs` (2,), the shares of N -> daughter and ->
+        anti-daughter.
+        """
         model = params["model"]
         widths = partial_widths(model, scheme)
         total, zprime = total_width(widths, scheme.produced), total_width(widths, "Zprime")
@@ -208,7 +223,8 @@ def prepare(scheme: Scheme) -> Any:
             "ctau_n": ctau(total),
             "vertices": vertices_of(params),
             "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
-            # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it only steers
+            # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it
+            # only steers
             "q2_pole": jax.lax.stop_gradient(mz2 * scale / (mz2 + scale)),
         }
         if scheme.on_shell:
