@@ -345,9 +345,8 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
                 "target": scatterer(what, regime, terms),
                 **couplings(card, model, what, regime, projectile),
             }
-            struck, produced = what.name if regime == "coherent" else "p", "N4" if card.model.m5 is None else "N5"  #
-            type: ignore[attr-defined] for energy, value in zip(energies, total_cross_section(params,
-            np.array(energies)), strict=True):
+            struck, produced = what.name if regime == "coherent" else "p", scheme_of(card).produced
+            for energy, value in zip(energies, total_cross_section(params, np.array(energies)), strict=True):
                 rows.append(
                     {
                         "process": f"{FLAVOUR_NAME[projectile]} {struck} -> {produced} {struck}",

@@ -135,7 +135,8 @@ def _dark_pair(m_vector: jax.Array, mass: jax.Array, coupling: jax.Array, majora
 
 def _dark_coupling(model: Params, scheme: Scheme) -> jax.Array:
     """Vertex daughter-N-Z': g_D for N5 -> N4, g_D sqrt(sum |U|^2) for N4 -> nu."""
-    return model["gD"] if scheme.dual else model["gD"] * jnp.sqrt(jnp.sum(model["mixing_sq"]))
+    coupling: jax.Array = model["gD"]
+    return coupling if scheme.dual else coupling * jnp.sqrt(jnp.sum(model["mixing_sq"]))
 
 
 def partial_widths(model: Params, scheme: Scheme) -> Widths:
