@@ -133,7 +133,7 @@ def test_no_rate_at_all_is_an_input_error(microboone: Simulation) -> None:
     from dataclasses import replace
 
     channel = microboone.build.channels[0]
-    silent = replace(channel, params={**channel.params, "branching": np.asarray(0.0)})
+    silent = replace(channel, params={**channel.params, "scatterers_per_cm3": np.asarray(0.0)})
     with pytest.raises(InputError, match="rate of zero"):
         make_plan([silent], "card", 1)
 
@@ -142,6 +142,6 @@ def test_a_weight_that_is_not_finite_stops_the_pilot(microboone: Simulation) -> 
     from dataclasses import replace
 
     channel = microboone.build.channels[0]
-    broken = replace(channel, params={**channel.params, "branching": np.asarray(np.nan)})
+    broken = replace(channel, params={**channel.params, "scatterers_per_cm3": np.asarray(np.nan)})
     with pytest.raises(FloatingPointError, match="not finite"):
         make_plan([broken], "card", 1)

@@ -153,7 +153,7 @@ def test_an_event_that_is_not_finite_stops_the_run_and_names_its_replay(microboo
     from dataclasses import replace
 
     channels = list(microboone.build.channels)
-    broken = {**channels[0].params, "ctau_n": np.asarray(np.nan)}
+    broken = {**channels[0].params, "scatterers_per_cm3": np.asarray(np.nan)}
     channels[0] = replace(channels[0], params=broken)
     plan = microboone.plan(1)
     runner = Runner(channels, plan, 1, make_layout(channels, plan, 100, 0, 1, False), False, 128)

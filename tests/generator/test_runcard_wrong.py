@@ -151,7 +151,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"generate.visible": "mu+mu-"}, "generate.visible", "e+e-"),
     ({"output.pdg_map.N4": 11}, "output.pdg_map.N4", "5914"),
     ({"output.pdg_map.N4": 5921}, "output.pdg_map.N4", "Zprime"),
-    ({"output.pdg_map.N9": 5914}, "output.pdg_map.N9", "Did you mean `N4`"),
+    ({"output.pdg_map.N9": 5914}, "output.pdg_map.N9", "Did you mean `N5` or `N4`"),
     # schema
     ({"schema": 2}, "schema", "upgrade"),
     ({"schema": True}, "schema", "schema: 1"),

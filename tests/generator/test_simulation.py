@@ -118,6 +118,7 @@ def test_header_holds_the_masses_and_particles_of_the_card(sample: Events) -> No
     assert header.masses == {"n4": 0.106, "zprime": 0.03, "electron": MASS_ELECTRON, "neutrino": 0.0}
     assert {p["name"]: (p["pdg"], p["mass"]) for p in header.particles} == {
         "N4": (5914, 0.106),
+        "N4~": (-5914, 0.106),
         "Zprime": (5921, 0.03),
     }
     assert all(p["width"] > 0 for p in header.particles)

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.generator.device import as_float64
-from darkhorn.generator.processes.dark_neutrino_stages import FORCED, FREE
+from darkhorn.generator.processes.dark_neutrino_model import Scheme
+from darkhorn.generator.processes.dark_neutrino_stages import chain_of
 from darkhorn.generator.stages import FLUX, LINE_OF_SIGHT, TARGETS, TIME, flux_tables
+
+LIGHT = Scheme(dual=False, on_shell=True, hadrons=False)
+FORCED, FREE = chain_of(LIGHT, "forced"), chain_of(LIGHT, "free")
 
 C = 29.9792458
 TPC_LOW, TPC_HIGH = np.array([0.0, -116.5, 0.0]), np.array([256.35, 116.5, 1036.8])
@@ -25,6 +29,12 @@ def run_chain(overrides: dict[str, Any], chain: Any = FORCED, n: int = N) -> dic
     channel = cards.simulation(overrides).build.channels[0]
     u = jnp.asarray(np.random.default_rng(11).uniform(size=(len(chain.dims), n)))
     return {k: np.asarray(v) for k, v in jax.jit(chain)(as_float64(channel.params), list(u)).items()}
+
+
+def proper_length(overrides: dict[str, Any]) -> float:
+    """c tau of N4 in cm."""
+    rows = cards.simulation(overrides).widths()
+    return next(float(row["ctau_cm"]) for row in rows if row["particle"] == "N4" and "ctau_cm" in row)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +140,7 @@ def test_forced_decays_are_inside_and_weigh_their_probability(long_lived: dict[s
     assert ((place >= TPC_LOW - 1e-9) & (place <= TPC_HIGH + 1e-9)).all()
     momentum = triple(long_lived, "n4_p{}")
     p = np.linalg.norm(momentum, axis=1)
-    length = p / 0.106 * cards.simulation(cards.LONG_LIVED).build.channels[0].params["ctau_n"]
+    length = p / 0.106 * proper_length(cards.LONG_LIVED)
     assert 1000 < np.median(length) < 20_000
     start = triple(long_lived, "scatter_{}")
     far = path_inside(start, momentum / p[:, None], TPC_LOW, TPC_HIGH)
@@ -142,7 +152,7 @@ def test_forced_decays_are_inside_and_weigh_their_probability(long_lived: dict[s
 def test_free_decays_follow_the_exponential_law() -> None:
     columns = run_chain({**cards.LONG_LIVED, "force_decay": False}, FREE)
     p = np.linalg.norm(triple(columns, "n4_p{}"), axis=1)
-    length = p / 0.106 * cards.simulation(cards.LONG_LIVED).build.channels[0].params["ctau_n"]
+    length = p / 0.106 * proper_length(cards.LONG_LIVED)
     assert_follows(-np.expm1(-columns["flight"] / length), "uniform", "flight")
     assert ks_probability(-np.expm1(-columns["flight"] / length / 1.05)) < 1e-6
     assert (columns["w_decay"] == 1.0).all()

@@ -66,6 +66,11 @@ def chain(rng: np.random.Generator, n: int) -> tuple[Any, ...]:
     return u, *masses(0.2, 0.1, 0.06, 0.02, -1.0, 0.0, 1.0), unit(rng, n)
 
 
+def amplitude(rng: np.random.Generator, n: int) -> tuple[Any, ...]:
+    products = upscattering.Products(*(jnp.asarray(rng.uniform(0.1, 1.0, n)) for _ in upscattering.Products._fields))
+    return products, scalar(0.938), upscattering.FormFactors(*masses(1.0, 1.8, 0.6)), scalar(1.0)
+
+
 ARGON, VERTICES = nucleus("Ar40"), vertices(-1e-3, 4e-3, -3e-4, -0.4)
 LENGTHS = rows((0.0, 100.0), (100.0, 200.0), (1.0, 1e4))
 CASES: dict[str, Case] = {
@@ -114,6 +119,8 @@ CASES: dict[str, Case] = {
     "sample_chain": Case(chain, tolerance=1e-8),
     "threshold": Case(rows((0.0, 1.0), (0.9, 40.0))),
     "invariants": Case(rows((0.5, 5.0), (0.0, 0.8), (0.9, 40.0)), tolerance=1e-9),
+    "effective_form_factors": Case(lambda rng, n: (*rows((0.001, 0.1))(rng, n), scalar(0.03), ARGON, VERTICES)),
+    "amplitude_squared": Case(amplitude),
     "dsigma_dq2": Case(
         lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), *masses(0.14, 0.03, -1.0, 1.0), ARGON, VERTICES)
     ),
