@@ -229,6 +229,8 @@ def _announce(simulation: "Simulation", card: "RunCard", request: "Request") -> 
 
 def _facts(header: "Header", card: "RunCard", path: Path, seconds: float) -> dict[str, Any]:
     """What --json prints at the end."""
+    from darkhorn.generator.run import sum_error
+
     total = sum(c["sum_w"] for c in header.channels)
     squares = sum(c["sum_w2"] for c in header.channels)
     over = sum(c["overweight_fraction"] * c["sum_w"] for c in header.channels)
@@ -241,7 +243,7 @@ def _facts(header: "Header", card: "RunCard", path: Path, seconds: float) -> dic
         "unweighted": header.unweighted,
         "pot": header.pot,
         "sum_w": total,
-        "sum_w_error": squares**0.5,
+        "sum_w_error": sum_error(header.channels, header.unweighted),
         "ess": total**2 / squares if squares > 0 else 0.0,
         "max_weight": max(c["max_weight"] for c in header.channels),
         "overweight_fraction": over / total if total > 0 else 0.0,

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from darkhorn.cli.messages import print_json, print_table, size, with_error
+from darkhorn.cli.messages import print_json, print_table, size
 from darkhorn.cli.options import cli_command, json_option, no_standard_stream
 
 
@@ -51,7 +51,7 @@ def _summary(found: dict[str, Any]) -> None:
         "exposure": f"{found['pot']:.6g} POT",
     }
     if found["complete"]:
-        lines["sum of weights"] = f"{with_error(found['sum_w'], found['sum_w_error'])} expected events in it"
+        lines["sum of weights"] = f"{found['sum_w']:.6g} expected events in it"
         lines["ESS"] = f"{found['ess']:.6g}"
     model, shard = found["card_resolved"].get("model", {}), f"shard {found['shard']} of {found['n_shards']}, "
     lines["model"] = ", ".join([str(model.get("name")), *(f"{k} {v}" for k, v in model.items() if v and k != "name")])

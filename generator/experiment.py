@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +50,7 @@ def experiment(card: RunCard) -> Experiment:
     """Read the fluxes and place the detector. Raises InputError for what only the files and tables can tell."""
     detector = _detector(card)
     card.check_names(volumes=tuple(detector.volumes))
+    _check_overlap(card, detector)
     fluxes = _fluxes(card, detector)
     beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes if pdg in FLAVOUR_NAME}
     spill = card.source.spill  # type: ignore[attr-defined]
@@ -56,6 +58,21 @@ def experiment(card: RunCard) -> Experiment:
     if spill is not None:
         numbers = {"buckets": float(spill.buckets), "spacing_ns": spill.spacing, "sigma_ns": spill.sigma}
     return Experiment(fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()})
+
+
+def _check_overlap(card: RunCard, detector: Detector) -> None:
+    """Refuse regions that share space: their events would be counted twice. Tried on 1000 points of each region."""
+    points = jnp.asarray(np.random.default_rng(1).random((3, 1000)))
+    for i, one in enumerate(card.regions):
+        for other in card.regions[i + 1 :]:
+            a, b = detector.volumes[one].shape, detector.volumes[other].shape
+            if bool(a.contains(*b.sample_uniform(*points)).any() | b.contains(*a.sample_uniform(*points)).any()):
+                raise InputError(
+                    "regions",
+                    f"{one} and {other}, which overlap",
+                    "regions that share no space",
+                    "Take one of them, or spell out volumes that do not overlap: events would be counted twice.",
+                )
 
 
 def _detector(card: RunCard) -> Detector:

@@ -146,7 +146,7 @@ def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
             "model",
             "an expected rate of zero in every channel",
             "a rate above zero",
-            "Check masses, couplings, regions and flux range.",
+            "Check masses, couplings, regions and flux range, and whether N lives long enough to reach `decay_in`.",
         )
     return plan
 

@@ -2,9 +2,10 @@
 events.
 """
 
+import math
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -76,6 +77,17 @@ class Statistics:
             self.max_weight = max(self.max_weight, float(weight.max()))
         if unit is not None:
             self.overweight += float(np.maximum(weight - unit, 0.0).sum())
+
+
+def sum_error(channels: Sequence[Mapping[str, Any]], unweighted: bool) -> float:
+    """Error of the sum of weights as an estimate of the expected events, from the channel records of a header.
+
+    The number of events of a channel is fixed, so that its sum has the variance sum w^2 - (sum w)^2/attempts; the sum
+    of unweighted events is the pilot's rate, with its error.
+    """
+    if unweighted:
+        return math.sqrt(sum(c["rate_error"] ** 2 for c in channels))
+    return math.sqrt(sum(max(c["sum_w2"] - c["sum_w"] ** 2 / max(c["attempted"], 1), 0.0) for c in channels))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import platform
 import zlib
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax: XLA notes on every cached program
+
 import hypothesis
 import jax
 import numpy as np

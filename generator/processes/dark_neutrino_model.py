@@ -226,7 +226,7 @@ def prepare(scheme: Scheme) -> Any:
             "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
             # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it
             # only steers
-            "q2_pole": jax.lax.stop_gradient(mz2 * scale / (mz2 + scale)),
+            "q2_pole": mz2 * scale / (mz2 + scale),
         }
         if scheme.on_shell:
             first = widths[scheme.produced][f"{scheme.daughter} Zprime"] / total

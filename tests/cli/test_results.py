@@ -57,7 +57,8 @@ def test_generate_json(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     assert facts["file"] == str(path)
     assert facts["events"] == len(events) == 1000
     assert facts["sum_w"] == pytest.approx(events.sum_w, rel=1e-12)
-    assert facts["sum_w_error"] == pytest.approx(events.sum_w_error, rel=1e-12)
+    # the error of the estimate, much smaller than that of a count of these events
+    assert 0.0 < facts["sum_w_error"] < 0.5 * events.sum_w_error
     assert facts["ess"] == pytest.approx(events.ess, rel=1e-12)
     assert facts["max_weight"] == events["weight"].max()
     assert facts["pot"] == events.header.pot == 6.87e20
