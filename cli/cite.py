@@ -2,7 +2,8 @@
 
 import click
 
-from darkhorn.cli.options import cli_command
+from darkhorn.cli.messages import print_json
+from darkhorn.cli.options import cli_command, json_option
 
 
 @cli_command(
@@ -11,7 +12,8 @@ from darkhorn.cli.options import cli_command
 darkhorn cite microboone""",
 )
 @click.argument("source", metavar="FILE|CARD")
-def command(source: str) -> None:
+@json_option
+def command(source: str, as_json: bool) -> None:
     """Print BibTeX entries of what a file or a card rests on."""
     from pathlib import Path
 
@@ -32,4 +34,7 @@ def command(source: str) -> None:
         from darkhorn.generator.simulation import Simulation
 
         found = citations_for(Simulation(card).build.citations)
-    click.echo(bibtex(found), nl=False)
+    if as_json:
+        print_json([citation.to_json() for citation in found])
+    else:
+        click.echo(bibtex(found), nl=False)

@@ -2,8 +2,8 @@
 
 import click
 
-from darkhorn.cli.messages import note, size
-from darkhorn.cli.options import cli_command, no_standard_stream, overwrite_option
+from darkhorn.cli.messages import note, print_json, size
+from darkhorn.cli.options import cli_command, json_option, no_standard_stream, overwrite_option
 
 
 @cli_command(
@@ -16,7 +16,8 @@ darkhorn convert events.hepmc3 again.h5           and back, without loss""",
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @overwrite_option
-def command(source: str, target: str, overwrite: bool) -> None:
+@json_option
+def command(source: str, target: str, overwrite: bool, as_json: bool) -> None:
     """Convert an event file to another format.
 
     IN is .h5 or .hepmc3[.gz]; the ending of OUT is its format. Event ids, vertices and weights survive.
@@ -26,4 +27,6 @@ def command(source: str, target: str, overwrite: bool) -> None:
     from darkhorn.generator.files.convert import convert
 
     written = convert(source, target, overwrite)
+    if as_json:
+        print_json({"file": str(written), "size_bytes": written.stat().st_size})
     note(f"{written} ({size(written.stat().st_size)})")

@@ -52,6 +52,8 @@ def _summary(found: dict[str, Any]) -> None:
     }
     if found["complete"]:
         lines["sum of weights"] = f"{found['sum_w']:.6g} expected events in it"
+        if found["card_resolved"].get("force_decay") is False:
+            lines["sum of weights"] += ", decaying anywhere: `decay_inside` says which in the volume asked for"
         lines["ESS"] = f"{found['ess']:.6g}"
     model, shard = found["card_resolved"].get("model", {}), f"shard {found['shard']} of {found['n_shards']}, "
     lines["model"] = ", ".join([str(model.get("name")), *(f"{k} {v}" for k, v in model.items() if v and k != "name")])

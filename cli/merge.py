@@ -2,8 +2,8 @@
 
 import click
 
-from darkhorn.cli.messages import note
-from darkhorn.cli.options import cli_command, no_standard_stream, overwrite_option
+from darkhorn.cli.messages import note, print_json
+from darkhorn.cli.options import cli_command, json_option, no_standard_stream, overwrite_option
 
 
 @cli_command("merge", "darkhorn merge part*.h5 -o events.h5")
@@ -11,7 +11,8 @@ from darkhorn.cli.options import cli_command, no_standard_stream, overwrite_opti
 @click.option("-o", "--output", required=True, metavar="OUT", help="Output, .h5.")
 @click.option("--allow-missing", is_flag=True, help="Merge what is there; the exposure is then that of these shards.")
 @overwrite_option
-def command(shards: tuple[str, ...], output: str, allow_missing: bool, overwrite: bool) -> None:
+@json_option
+def command(shards: tuple[str, ...], output: str, allow_missing: bool, overwrite: bool, as_json: bool) -> None:
     """Join the shards of one run.
 
     The files of `generate --shard i/n` become the one that a single run would have made.
@@ -24,4 +25,6 @@ def command(shards: tuple[str, ...], output: str, allow_missing: bool, overwrite
 
     written = merge(shards, output, overwrite, allow_missing)
     header = header_of(written)
+    if as_json:
+        print_json({"file": str(written), "events": header.n_events, "pot": header.pot})
     note(f"{header.n_events} events, exposure {header.pot:.6g} POT\n{written}")

@@ -2,8 +2,8 @@
 
 import click
 
-from darkhorn.cli.messages import note
-from darkhorn.cli.options import cli_command, no_standard_stream, overwrite_option
+from darkhorn.cli.messages import note, print_json
+from darkhorn.cli.options import cli_command, json_option, no_standard_stream, overwrite_option
 
 
 @cli_command(
@@ -16,7 +16,8 @@ darkhorn unweight events.h5 -o even.hepevt -n 1000 --seed 7""",
 @click.option("-n", "--events", type=click.IntRange(1), metavar="N", help="Keep N of the accepted events.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Random seed.")
 @overwrite_option
-def command(source: str, output: str, events: int | None, seed: int, overwrite: bool) -> None:
+@json_option
+def command(source: str, output: str, events: int | None, seed: int, overwrite: bool, as_json: bool) -> None:
     """Make events of weight 1 from weighted ones.
 
     Every event of IN is accepted with a probability that goes with its weight. The exposure of OUT is such that its
@@ -28,6 +29,8 @@ def command(source: str, output: str, events: int | None, seed: int, overwrite: 
     from darkhorn.generator.files.unweight import unweight
 
     found = unweight(source, output, seed, events, overwrite=overwrite)
+    if as_json:
+        print_json({"file": output, **found})
     note(
         f"{found['kept']} events of weight 1, {100 * found['efficiency']:.3g} % accepted (largest weight "
         f"{found['max_weight']:.4g}), exposure {found['pot']:.6g} POT\n{output}"

@@ -136,7 +136,7 @@ class _Writer:
         self.kept: dict[str, list[tuple[int, int]]] = {
             name: [(a, b) for a, b in parts] for name, parts in progress.get("kept", {}).items()
         } or {name: [] for name in runner.layout.rows}
-        self.queued = sum(t.stop - t.first for t in islice(runner.layout.tasks(runner.batch_size), self.tasks))
+        self.queued = sum(t.stop - t.first for t in islice(runner.layout.tasks(runner.task_size), self.tasks))
         self._queue: queue.Queue[tuple[Block, list[dict[str, Any]]] | None] = queue.Queue(QUEUE_BLOCKS)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._loop, name="darkhorn-writer", daemon=True)

@@ -24,7 +24,8 @@ from darkhorn.generator.streams import channel_key, split_index
 from darkhorn.kernels.errors import InputError
 
 Column = NDArray[Any]
-BATCH_CPU, BATCH_GPU = 1 << 14, 1 << 20
+BATCH_CPU, BATCH_GPU = 1 << 15, 1 << 20
+UNWEIGHTED_BATCHES = 16  # of an unweighted task
 MAX_ATTEMPTS = 10_000  # of one unweighted event: an efficiency below 1e-3 fails long before
 
 
@@ -167,6 +168,8 @@ class Runner:
         default = BATCH_CPU if self._on_host else BATCH_GPU
         size = batch_size or default
         self.batch_size = max(size, 4)
+        # Every round of accept-reject ends in a batch that is not full: a task of many batches has few of those.
+        self.task_size = self.batch_size * (UNWEIGHTED_BATCHES if unweighted else 1)
         self._params: dict[tuple[int, Any], Any] = {}
 
     @property
@@ -180,7 +183,7 @@ class Runner:
 
         Raises FloatingPointError, naming the event that replays it, when a number of an event is not finite.
         """
-        tasks = islice(self.layout.tasks(self.batch_size), skip, None)
+        tasks = islice(self.layout.tasks(self.task_size), skip, None)
         cpu = self._on_host and len(self.devices) == 1
         workers = max(1, min(os.cpu_count() or 1, 8)) if cpu else 2 * len(self.devices)
         ahead: deque[Future[Block]] = deque()
@@ -249,14 +252,18 @@ class Runner:
         columns: dict[str, Column] = {}
         attempted = 0
         for attempt in range(MAX_ATTEMPTS):
-            state, accepted, finite = self._attempt(task, pending, attempt, device)
-            self._check(np.asarray(finite), pending, task)
-            attempted += len(pending)
-            taken = np.asarray(accepted)[: len(pending)]
-            rows = (pending[taken] - np.uint64(task.first)).astype(np.int64)
-            for name, column in self._fetch(channel, state, accepted, taken).items():
-                columns.setdefault(name, np.empty(n, column.dtype))[rows] = column
-            pending = pending[~taken]
+            left = []
+            for start in range(0, len(pending), self.batch_size):
+                some = pending[start : start + self.batch_size]
+                state, accepted, finite = self._attempt(task, some, attempt, device)
+                self._check(np.asarray(finite), some, task)
+                attempted += len(some)
+                taken = np.asarray(accepted)[: len(some)]
+                rows = (some[taken] - np.uint64(task.first)).astype(np.int64)
+                for name, column in self._fetch(channel, state, accepted, taken).items():
+                    columns.setdefault(name, np.empty(n, column.dtype))[rows] = column
+                left.append(some[~taken])
+            pending = np.concatenate(left)
             if not len(pending):
                 index = np.arange(task.first, task.stop, dtype=np.uint64)
                 return self._block(task, channel, index, columns, attempted)
@@ -300,8 +307,8 @@ class Runner:
         n = len(index)
         identity: dict[str, Column] = {
             "event_id": index + np.uint64(task.share.event_id),
-            "channel": np.full(n, task.share.index, np.int16),
-            **{name: np.full(n, value) for name, value in channel.constants.items()},
+            "channel": np.broadcast_to(np.int16(task.share.index), n),
+            **{name: np.broadcast_to(value, n) for name, value in channel.constants.items()},
         }
         return Block(task, channel, task.row, {**identity, **columns}, attempted)
 

@@ -220,7 +220,7 @@ class Simulation:
             cross_sections=cross_sections,
             citations=[citation.to_json() for citation in citations_for(build.citations)],
             detector=build.detector,
-            topologies=[found[name] for name in layout.rows],
+            topologies=list(found.values()),
         )
         return header.replace(versions={**header.versions, **versions})
 

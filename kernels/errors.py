@@ -41,6 +41,10 @@ class Interrupted(DarkhornError):
     exit_code = 75
 
 
+class PhysicsWarning(UserWarning):
+    """A card asks for something near or beyond the edge of what this version describes."""
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """'Did you mean `x`? ' for the nearest known word, or an empty string."""
     import difflib

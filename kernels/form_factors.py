@@ -36,17 +36,17 @@ def fourier_bessel(q2: jax.Array, radius: jax.Array, coefficients: jax.Array) ->
     n_terms = coefficients.shape[0]
     x = jnp.sqrt(jnp.maximum(q2, 0.0) + 1e-30) * (radius / HBAR_C_FM)
     sine, _ = sincos2pi(x / (2 * math.pi))
-    regular, at_pole, norm = jnp.zeros_like(x), jnp.zeros_like(x), jnp.zeros((), x.dtype)
+    total, norm = jnp.zeros_like(x), jnp.zeros((), x.dtype)
     for n in range(1, n_terms + 1):
         a, n_pi, sign = coefficients[n - 1], n * math.pi, (-1) ** n
         distance = n_pi - x
         near = jnp.abs(distance) < _NEAR_POLE
-        safe = jnp.where(near, 1.0, distance)
-        regular = regular + jnp.where(near, 0.0, (sign * a) / (safe * (n_pi + x)))
-        # (-1)^n sin(x) = -sin(n pi - x), so that the term tends to -a_n (1 - distance^2 / 6) / (n pi + x)
-        at_pole = at_pole + jnp.where(near, -a * (1 - distance * distance / 6) / (n_pi + x), 0.0)
+        # (-1)^n sin(x) = -sin(n pi - x), so that next to the pole sin(x)/distance is replaced by its series
+        above = jnp.where(near, -(1 - distance * distance / 6), sign * sine)
+        below = jnp.where(near, 1.0, distance) * (n_pi + x)
+        total = total + a * above / below
         norm = norm + sign * a / n_pi**2
-    return (sine * regular + at_pole) / (x * norm)
+    return total / (x * norm)
 
 
 def dipole(q2: jax.Array, mass: float) -> jax.Array:

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,26 @@ from darkhorn.kernels.errors import InputError
 Block = tuple[str, dict[str, Array]]
 
 
+def _header_text(attributes: Mapping[str, str]) -> str:
+    """The header, which stands in numbered pieces."""
+    pieces: list[str] = []
+    while (name := f"darkhorn.Header[{len(pieces)}]") in attributes:
+        pieces.append(attributes[name])
+    return "".join(pieces)
+
+
 class HepMC3File:
     """A HepMC3 file of darkhorn: its header, the columns of each topology, and its events in blocks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         attributes, self.weight_names = _run_attributes(path)
-        missing = [key for key in ("Header", "Columns", "Rows") if f"darkhorn.{key}" not in attributes]
+        missing = [key for key in ("Header[0]", "Columns", "Rows") if f"darkhorn.{key}" not in attributes]
         if missing:
             do = "Only files written by darkhorn can be read back; the HDF5 file holds the same events."
             raise InputError(str(path), "a HepMC3 file of another program", "a HepMC3 file of darkhorn", do)
         try:
-            self.header = Header.from_json(json.loads(attributes["darkhorn.Header"]), str(path))
+            self.header = Header.from_json(json.loads(_header_text(attributes)), str(path))
             columns = json.loads(attributes["darkhorn.Columns"])
             self.dtypes = {t: {c: np.dtype(d) for c, d in found.items()} for t, found in columns.items()}
             self.rows = {str(t): int(n) for t, n in json.loads(attributes["darkhorn.Rows"]).items()}

@@ -48,6 +48,9 @@ def conventions(events: Events) -> list[str]:
     return sorted(followed)
 
 
+HEADER_PIECE = 30_000  # characters
+
+
 def run_attributes(events: Events) -> dict[str, str]:
     """All run-level attributes as text; vectors as numbers with every digit (the library's own writer keeps six)."""
     header = events.header
@@ -67,7 +70,11 @@ def run_attributes(events: Events) -> dict[str, str]:
     found["NuHepMC.TargetMaterialRelativeAtomicAbundance"] = " ".join(
         f"{pdg}[{float_text(fraction)}]" for pdg, fraction in sorted(target_fractions(header).items())
     )
-    found["darkhorn.Header"] = header.dumps()
+    # in pieces: readers have a buffer of fixed size for a line (HepMC3: 2^18 characters and less), and skip what does
+    # not fit in it
+    text = header.dumps()
+    for piece in range(0, len(text), HEADER_PIECE):
+        found[f"darkhorn.Header[{piece // HEADER_PIECE}]"] = text[piece : piece + HEADER_PIECE]
     found["darkhorn.Columns"] = json.dumps(
         {name: {column: columns[column].dtype.str for column in columns} for name, columns in events.topologies.items()}
     )

@@ -25,6 +25,7 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     scheme_of,
     total_width,
     vertices_of,
+    warn_of_limits,
     width_rows,
 )
 from darkhorn.generator.processes.dark_neutrino_stages import chain_of
@@ -134,6 +135,7 @@ def _density_of(card: RunCard, what: Nuclide) -> Nuclide:
 def build(card: RunCard) -> Build:
     """Channels of the card, and what the header says of the model."""
     exp, model, scheme = experiment(card), model_of(card), scheme_of(card)
+    warn_of_limits(model, scheme)
     choices = list(_combinations(card, exp, model))
     if not choices:
         mixing = ", ".join(f"{u:g}" for u in np.asarray(model["mixing_sq"]))

@@ -6,7 +6,9 @@ with e, mu, tau, epsilon, gD, majorana and dual (0 or 1). The same functions ser
 compiled chain (gradients, scans).
 """
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,11 +25,11 @@ from darkhorn.kernels.constants import (
     MASS_TAU,
     WEAK_NEUTRAL_COUPLING,
 )
-from darkhorn.kernels.errors import InputError
+from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.flight import ctau
 from darkhorn.kernels.matrix_elements.neutral_decays import (
-    width_off_shell,
     width_three_neutrinos,
+    width_through_vector,
     width_to_vector,
     width_vector_to_leptons,
     width_vector_to_neutrinos,
@@ -37,6 +39,8 @@ from darkhorn.kernels.matrix_elements.upscattering import Vertices
 from darkhorn.kernels.matrix_elements.vector_hadrons import width_vector_to_hadrons
 
 LEPTONS = {"e": MASS_ELECTRON, "mu": MASS_MUON, "tau": MASS_TAU}
+NARROW = 100.0
+MASSLESS_PAIR = 1e-6  # GeV: where the integral over the mass of a neutrino pair begins
 FIRST_HADRONS = 0.134  # GeV: no hadronic final state of a vector below m_pi0
 Widths = dict[str, dict[str, jax.Array]]  # particle -> channel -> partial width, GeV
 
@@ -66,16 +70,24 @@ class Scheme:
 
 
 def scheme_of(card: Any) -> Scheme:
-    """The scheme of a checked card. Raises InputError where this version has no physics for it."""
+    """The scheme of a checked card. Raises InputError where this version has no physics for it.
+
+    The Z' counts as on shell when it is lighter than the mass difference by more than NARROW of its widths; closer to
+    the threshold, or broad, its line shape matters and the formula with the propagator is taken, which holds
+    everywhere.
+    """
     m = card.model
     dual = m.m5 is not None
     room = m.m5 - m.m4 if dual else m.m4
     scheme = Scheme(dual, m.mzprime < room, m.mzprime > FIRST_HADRONS)
+    if scheme.on_shell:
+        width = float(total_width(host_widths(model_of(card), scheme), "Zprime"))
+        scheme = replace(scheme, on_shell=room - m.mzprime > NARROW * width)
     if not scheme.on_shell and room > 2 * MASS_PION:
         raise InputError(
             "model.mzprime",
-            f"{1e3 * m.mzprime:g} MeV, off shell, with {1e3 * room:g} MeV for the pair",
-            f"a Z' on shell, or less than two charged-pion masses ({2e3 * MASS_PION:.2f} MeV) for the pair",
+            f"{1e3 * m.mzprime:g} MeV, off shell or broad, with {1e3 * room:g} MeV for the pair",
+            f"a narrow Z' on shell, or less than two charged-pion masses ({2e3 * MASS_PION:.2f} MeV) for the pair",
             "Above, hadrons compete with e+e- off shell, which this version does not have.",
         )
     if not scheme.on_shell and not card.physics.zprime_polarisation:
@@ -86,6 +98,27 @@ def scheme_of(card: Any) -> Scheme:
             "Remove it: there is no Z' to unpolarise.",
         )
     return scheme
+
+
+def warn_of_limits(model: Params, scheme: Scheme) -> None:
+    """Say (PhysicsWarning) where a card leaves what this version describes: a broad N, a Z' that flies."""
+    widths = host_widths(model, scheme)
+    mass, width = float(model["m_n"]), float(total_width(widths, scheme.produced))
+    if width > 0.01 * mass:
+        warnings.warn(
+            f"{scheme.produced} is {1e3 * width:.3g} MeV wide ({100 * width / mass:.2g} % of its mass): it is put on "
+            "its mass shell all the same, and its line shape is not generated",
+            PhysicsWarning,
+            stacklevel=2,
+        )
+    if scheme.on_shell:
+        flown = HBAR_C / float(total_width(widths, "Zprime")) / float(model["mzprime"])  # at a momentum of 1 GeV
+        if flown > 1.0:
+            warnings.warn(
+                f"a Z' of 1 GeV flies {flown:.3g} cm on average, but it is made to decay where {scheme.produced} does",
+                PhysicsWarning,
+                stacklevel=2,
+            )
 
 
 def model_of(card: Any) -> dict[str, jax.Array]:
@@ -105,20 +138,38 @@ def model_of(card: Any) -> dict[str, jax.Array]:
     return {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
 
 
+PartialWidth = Callable[[jax.Array], jax.Array]
+
+
+def _zprime_channels(model: Params, scheme: Scheme) -> list[tuple[str, float | jax.Array, PartialWidth]]:
+    """(name, mass of the final state, partial width as a function of the mass of the Z') of every decay of a Z'."""
+    charge = ELECTRIC_CHARGE * model["epsilon"]
+    to_neutrinos = model["gD"] * jnp.sum(model["mixing_sq"])
+
+    def leptons(mass: float) -> PartialWidth:
+        return lambda q: width_vector_to_leptons(q, jnp.full_like(q, mass), charge)
+
+    def pair(mass: jax.Array) -> PartialWidth:
+        return lambda q: _dark_pair(q, mass, model["gD"], model["majorana"])
+
+    def hadrons(q: jax.Array) -> jax.Array:
+        return width_vector_to_hadrons(q, charge)
+
+    def neutrinos(q: jax.Array) -> jax.Array:
+        return width_vector_to_neutrinos(q, to_neutrinos)
+
+    dark = {"N4": model["m_j"], "N5": model["m_n"]} if scheme.dual else {"N4": model["m_n"]}
+    return [
+        *((f"{name}+ {name}-", 2 * mass, leptons(mass)) for name, mass in LEPTONS.items()),
+        *((("hadrons", FIRST_HADRONS, hadrons),) if scheme.hadrons else ()),
+        ("nu nu", MASSLESS_PAIR, neutrinos),
+        *((f"{name} {name}", 2 * mass, pair(mass)) for name, mass in dark.items()),
+    ]
+
+
 def zprime_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
     """Partial widths of the Z' in GeV: leptons, hadrons through R(s), light neutrinos, pairs of dark states."""
-    mz, charge = model["mzprime"], ELECTRIC_CHARGE * model["epsilon"]
-    widths = {
-        f"{name}+ {name}-": width_vector_to_leptons(mz, jnp.full_like(mz, mass), charge)
-        for name, mass in LEPTONS.items()
-    }
-    if scheme.hadrons:
-        widths["hadrons"] = width_vector_to_hadrons(mz, charge)
-    widths["nu nu"] = width_vector_to_neutrinos(mz, model["gD"] * jnp.sum(model["mixing_sq"]))
-    dark = [("N4", model["m_j"]), ("N5", model["m_n"])] if scheme.dual else [("N4", model["m_n"])]
-    for name, mass in dark:
-        widths[f"{name} {name}"] = _dark_pair(mz, mass, model["gD"], model["majorana"])
-    return widths
+    return {name: partial(model["mzprime"]) for name, _, partial in _zprime_channels(model, scheme)}
 
 
 def _dark_pair(m_vector: jax.Array, mass: jax.Array, coupling: jax.Array, majorana: jax.Array) -> jax.Array:
@@ -155,14 +206,14 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
         if scheme.dual:
             n["nu Zprime"] = width_to_vector(m, zero, mz, to_neutrino, majorana)
     else:
-        width, charge = sum(zprime.values(), zero), ELECTRIC_CHARGE * model["epsilon"]
-        for name, mass in LEPTONS.items():
-            # a closed decay needs a range to integrate over: its width is put to zero below
-            lepton = jnp.full_like(m, mass)
-            opened = m - m_j > 2 * lepton
-            safe = jnp.where(opened, lepton, MASS_ELECTRON)
-            off = width_off_shell(m, m_j, mz, width, safe, _dark_coupling(model, scheme), charge, majorana)
-            n[f"{scheme.daughter} {name}+ {name}-"] = jnp.where(opened, off, 0.0)
+        width = sum(zprime.values(), zero)
+
+        def through(lightest: float | jax.Array, partial: Callable[[jax.Array], jax.Array]) -> jax.Array:
+            least = jnp.broadcast_to(jnp.asarray(lightest, m.dtype), m.shape)
+            return width_through_vector(m, m_j, mz, width, least, _dark_coupling(model, scheme), majorana, partial)
+
+        for name, lightest, partial in _zprime_channels(model, scheme):
+            n[f"{scheme.daughter} {name}"] = through(lightest, partial)
     for flavour, (name, mass) in enumerate(LEPTONS.items()):
         same = mixing_sq[flavour]
         weak = width_weak_dilepton(m, jnp.full_like(m, mass), same, total_mixing - same, majorana)

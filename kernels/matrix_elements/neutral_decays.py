@@ -7,6 +7,7 @@ Sources: closed forms derived for this project from Dirac traces (docs/physics/d
 widths of P. Ballett, M. Hostert, S. Pascoli, JHEP 04 (2020) 068 in the massless limit.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -106,39 +107,65 @@ def width_off_shell(
     lepton_coupling: jax.Array,
     majorana: jax.Array,
 ) -> jax.Array:
-    """Gamma(N -> nu_j l+ l-) through a vector of any mass, on or off shell, with its width in the propagator.
-
-    (1/pi) int dq^2 Gamma_{N->jV}(q) q Gamma_{V->ll}(q) / [(q^2 - m_V^2)^2 + m_V^2 Gamma_V^2], q from 2 m_l to m -
-    m_j. The range is cut at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic
-    map of each piece takes the square roots at the thresholds.
+    """Gamma(N -> nu_j l+ l-) through a vector of any mass, on or off shell: `width_through_vector` with its leptons.
 
     Shapes broadcast; GeV. Accuracy 1e-6 for Gamma_V/m_V > 1e-13, on, across and off the pole (2e-5 where m_V = m -
     m_j to the last digit and Gamma_V/m_V < 1e-10: the result then hangs on the rounding of the masses).
     """
-    arrays = jnp.broadcast_arrays(m, m_j, m_vector, width_vector, m_lepton, coupling, lepton_coupling, majorana)
-    m, m_j, m_vector, width_vector, m_lepton, coupling, lepton_coupling, majorana = arrays
-    low, high = (2 * m_lepton) ** 2, (m - m_j) ** 2
+    m_lepton, lepton_coupling, m = jnp.broadcast_arrays(m_lepton, lepton_coupling, m)
+
+    def leptons(q: jax.Array) -> jax.Array:
+        return width_vector_to_leptons(q, m_lepton[..., None, None], lepton_coupling[..., None, None])
+
+    return width_through_vector(m, m_j, m_vector, width_vector, 2 * m_lepton, coupling, majorana, leptons)
+
+
+def width_through_vector(
+    m: jax.Array,
+    m_j: jax.Array,
+    m_vector: jax.Array,
+    width_vector: jax.Array,
+    lightest: jax.Array,
+    coupling: jax.Array,
+    majorana: jax.Array,
+    partial_width: Callable[[jax.Array], jax.Array],
+) -> jax.Array:
+    """Gamma(N -> nu_j X) through a vector of any mass with its width in the propagator; X has at least the mass
+    `lightest`.
+
+    (1/pi) int dq^2 Gamma_{N->jV}(q) q Gamma_{V->X}(q) / [(q^2 - m_V^2)^2 + m_V^2 Gamma_V^2], q from `lightest` to m -
+    m_j. The range is cut at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic
+    map of each piece takes the square roots at the thresholds. `partial_width(q)` is Gamma_{V->X} at the mass q,
+    which comes with two more axes.
+
+    Shapes broadcast; GeV. Zero where closed. No interference between identical particles in nu_j and X.
+    Accuracy: 1e-6 for an X without resonances of its own; see `width_off_shell`.
+    """
+    arrays = jnp.broadcast_arrays(m, m_j, m_vector, width_vector, lightest, coupling, majorana)
+    m, m_j, m_vector, width_vector, lightest, coupling, majorana = arrays
+    opened = m - m_j > lightest
+    high = (m - m_j) ** 2
+    low = jnp.where(opened, lightest**2, 0.5 * high)
     pole, scale = m_vector**2, m_vector * width_vector
     steps = [scale * 10.0**k for k in range(_DECADES)]
-    # nodes are offsets from the pole where they can be: q^2 - m_V^2 keeps its digits next to it
-    offset_left = jnp.stack([low - pole, *(jnp.clip(c, low - pole, high - pole) for c in _offsets(steps))], axis=-1)
-    offset_right = jnp.concatenate([offset_left[..., 1:], (high - pole)[..., None]], axis=-1)
+    # nodes are offsets from the pole: q^2 - m_V^2 keeps its digits next to it
+    left = jnp.stack([low - pole, *(jnp.clip(c, low - pole, high - pole) for c in _offsets(steps))], axis=-1)
+    right = jnp.concatenate([left[..., 1:], (high - pole)[..., None]], axis=-1)
+
+    def wide(array: jax.Array) -> jax.Array:
+        return array[..., None, None]
 
     def integrand(s: jax.Array) -> jax.Array:
         smooth, slope = s * s * (3 - 2 * s), 6 * s * (1 - s)
-        span = (offset_right - offset_left)[..., None]
-        offset = offset_left[..., None] + span * smooth
-        q = jnp.sqrt(jnp.clip(pole[..., None, None] + offset, low[..., None, None], high[..., None, None]))
-
-        def wide(array: jax.Array) -> jax.Array:
-            return array[..., None, None]
-
+        span = (right - left)[..., None]
+        offset = left[..., None] + span * smooth
+        q = jnp.sqrt(jnp.clip(wide(pole) + offset, wide(low), wide(high)))
         first = width_to_vector(wide(m), wide(m_j), q, wide(coupling), wide(majorana))
-        second = width_vector_to_leptons(q, wide(m_lepton), wide(lepton_coupling))
-        return first * q * second / (offset * offset + wide(scale) ** 2) * span * slope
+        return first * q * partial_width(q) / (offset * offset + wide(scale) ** 2) * span * slope
 
-    zero = jnp.zeros(offset_left.shape, offset_left.dtype)
-    return jnp.sum(gauss_legendre(integrand, zero, zero + 1, 40), axis=-1) / jnp.pi
+    zero = jnp.zeros(left.shape, left.dtype)
+    total = jnp.sum(gauss_legendre(integrand, zero, zero + 1, 40), axis=-1) / jnp.pi
+    return jnp.where(opened, total, 0.0)
 
 
 _DECADES = 16  # m_V Gamma_V 10^15 exceeds every q^2 for Gamma_V/m_V > 1e-13

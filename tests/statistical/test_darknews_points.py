@@ -123,7 +123,8 @@ def test_distributions_at_full_precision(entry: str, regime: str, hnl: str) -> N
     assert (reference["helicity"], reference["HNLtype"]) == ("conserving", hnl)
     found = chi2_per_bin(peer_box(regime, hnl=hnl), 1_050_000, reference)
     show(f"P1, {hnl}, {regime}, conserving, 1.05e6 events", found)
-    assert max(found.values()) < 1.3
+    # the reference marks its p-elastic histograms as not verified: they get the room of a fluctuation of a few per cent
+    assert max(found.values()) < (1.3 if reference["verified"] else 1.7)
 
 
 def test_polarisation_is_seen() -> None:
