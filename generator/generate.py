@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -66,10 +66,25 @@ def generate(
     """
     if resume:
         _refuse_finished(path)
-    runner = simulation.runner(request)
-    # From here to the finished file, SIGTERM must leave something to resume, or be too late to matter.
-    with _stop_on_sigterm() as stopped, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
+        _ = simulation.build  # once, before threads ask for it
         tables = pool.submit(simulation.cross_section_tables)
+        runner = simulation.runner(request)
+        return _generate(simulation, path, request, runner, tables, resume, overwrite, watch)
+
+
+def _generate(
+    simulation: Simulation,
+    path: Path,
+    request: Request,
+    runner: Runner,
+    tables: Future[dict[str, dict[str, Any]]],
+    resume: bool,
+    overwrite: bool,
+    watch: Watcher | None,
+) -> Header:
+    # From here to the finished file, SIGTERM must leave something to resume, or be too late to matter.
+    with _stop_on_sigterm() as stopped:
         empty = [Statistics() for _ in runner.channels]
         provisional = simulation.header(request, runner, empty, {})
         if resume:
