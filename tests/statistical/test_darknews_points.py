@@ -129,7 +129,6 @@ def test_distributions_at_full_precision(entry: str, regime: str, hnl: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:N5 is:darkhorn.kernels.errors.PhysicsWarning")
 def test_distributions_of_two_states_on_shell() -> None:
     """P4: N5 -> N4 Z' in SBND, with its digitised flux; N5 is 34 MeV wide, on its mass shell in both programs."""
     box = {"shape": "box", "centre": ["0 cm", "0 cm", "250 cm"], "size": ["400 cm", "400 cm", "500 cm"]}

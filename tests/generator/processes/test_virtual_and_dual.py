@@ -27,11 +27,6 @@ def momenta(events: Events, topology: str) -> dict[str, np.ndarray[Any, np.dtype
     return {p.role: np.stack(events.four_momentum(topology, p.role), axis=1) for p in record.particles}
 
 
-# N5 -> N4 Z' on shell is tens of MeV wide at g_D = 2
-BROAD = pytest.mark.filterwarnings("ignore:N5 is:darkhorn.kernels.errors.PhysicsWarning")
-
-
-@BROAD
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * ("Majorana" in n)) for n in POINTS])
 def test_momentum_masses_and_codes(name: str) -> None:
     sim = cards.simulation({**POINTS[name], "physics.regimes": ["coherent"]})
@@ -71,7 +66,6 @@ def test_the_branching_ratio_is_the_mean_of_its_factor() -> None:
     assert mean == pytest.approx(wanted, abs=3e-4)
 
 
-@BROAD
 def test_the_rate_does_not_jump_where_the_zprime_leaves_its_mass_shell() -> None:
     """Prompt decays: the rate is that of the scattering on both sides of m_Z' = m5 - m4."""
     below, above = (
