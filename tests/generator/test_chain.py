@@ -62,7 +62,12 @@ def test_stages_that_share_or_invent_dimensions_are_refused() -> None:
         Chain((Stage("one", ("a",), square, adapt=("b",)),))
 
 
-@pytest.mark.parametrize(("chain", "n"), [(FORCED, 3), (FORCED, 1001), (FREE, 7)], ids=["3", "1001", "free, 7"])
+@pytest.mark.parametrize(
+    ("chain", "n"),
+    # interpreted, every operation is compiled alone for every size: 40 s each where nothing is cached
+    [(FORCED, 3), pytest.param(FORCED, 1001, marks=pytest.mark.slow), pytest.param(FREE, 7, marks=pytest.mark.slow)],
+    ids=["3", "1001", "free, 7"],
+)
 def test_compiled_equals_interpreted_at_odd_sizes(chain: Chain, n: int) -> None:
     channel, params, grid = ready()
     names = tuple(name for name in channel.columns if not name.startswith("w_") or name in chain.factors)
