@@ -212,8 +212,11 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
             least = jnp.broadcast_to(jnp.asarray(lightest, m.dtype), m.shape)
             return width_through_vector(m, m_j, mz, width, least, _dark_coupling(model, scheme), majorana, partial)
 
+        # what fits into less than two pion masses; every integral costs a second of compilation
+        fitting = {"e+ e-", "mu+ mu-", "nu nu", *(("N4 N4",) if scheme.dual else ())}
         for name, lightest, partial in _zprime_channels(model, scheme):
-            n[f"{scheme.daughter} {name}"] = through(lightest, partial)
+            if name in fitting:
+                n[f"{scheme.daughter} {name}"] = through(lightest, partial)
     for flavour, (name, mass) in enumerate(LEPTONS.items()):
         same = mixing_sq[flavour]
         weak = width_weak_dilepton(m, jnp.full_like(m, mass), same, total_mixing - same, majorana)

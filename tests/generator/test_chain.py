@@ -89,14 +89,18 @@ def test_compiled_equals_interpreted_at_odd_sizes(chain: Chain, n: int) -> None:
     "overrides",
     [
         {**cards.ONE_CHANNEL, "model.gD": 0.01},
-        {**cards.ONE_CHANNEL, "model.m4": "140 MeV", "model.mzprime": "1.25 GeV"},
-        {
-            **cards.ONE_CHANNEL,
-            "model.umu4_sq": 0.0,
-            "model.umu5_sq": 2e-10,
-            "model.m5": "200 MeV",
-            "model.mzprime": "1 GeV",
-        },
+        # derivatives of the width integrals: up to a minute of compilation each
+        pytest.param({**cards.ONE_CHANNEL, "model.m4": "140 MeV", "model.mzprime": "1.25 GeV"}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                **cards.ONE_CHANNEL,
+                "model.umu4_sq": 0.0,
+                "model.umu5_sq": 2e-10,
+                "model.m5": "200 MeV",
+                "model.mzprime": "1 GeV",
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["light", "heavy", "dual"],
 )
