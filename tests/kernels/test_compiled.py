@@ -18,7 +18,8 @@ from darkhorn.kernels.kinematics import FourVector, Vector
 from darkhorn.kernels.matrix_elements import neutral_decays, upscattering
 
 MODULES = (flight, form_factors, kinematics, quadrature, sampling, trigonometry, vegas, neutral_decays, upscattering)
-HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map"}
+# width_through_vector takes a function: width_off_shell is its case
+HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map", "width_through_vector"}
 SIZES = (1, 3, 16_384, 16_385, 65_537)
 
 
