@@ -2,8 +2,8 @@
 
 The beam makes one heavy neutral lepton N of mass `m_n`: N4, decaying to a light neutrino (m_j = 0), or, with two
 states, N5, decaying to N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j, mzprime (GeV), mixing_sq (3,) of N
-with e, mu, tau, epsilon, gD, majorana and dual (0 or 1). The same functions serve the host (widths, header) and the
-compiled chain (gradients, scans).
+with e, mu, tau, epsilon, gD and majorana (0 or 1); what is known before compilation is in `Scheme`. The same functions
+serve the host (widths, header) and the compiled chain (gradients, scans).
 """
 
 import warnings
