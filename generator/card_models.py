@@ -101,7 +101,8 @@ class HistogramSource(SourceSection):
         None, description="flavour of a `file` with two columns, energy and flux"
     )
     decay_line: DecayLine | None = Field(
-        None, description="where the parents decay; from the beam if not given; null: all neutrinos parallel"
+        None,
+        description="where the parents decay; from the beam if not given; null: neutrinos parallel to the beam axis",
     )
     spill: Spill | None = Field(
         None, description="time structure; from the beam if not given; null: all protons at t = 0"

@@ -184,7 +184,36 @@ Spread = Annotated[float, quantity("time", least=0.0)]
 Density = Annotated[float, quantity("density", positive=True)]
 Exposure = Annotated[float, quantity("exposure", positive=True)]
 Flag = Annotated[bool, Value(_flag, {"type": "boolean"})]
-Name = Annotated[
-    str, text_like(r"[A-Za-z][A-Za-z0-9_+-]{0,63}", "a name: a letter, then letters, digits, _ + or - (at most 64)")
+_NAME = r"[A-Za-z][A-Za-z0-9_+-]{0,63}"
+_NAME_TEXT = "a letter, then letters, digits, _ + or - (at most 64)"
+Name = Annotated[str, text_like(_NAME, f"a name: {_NAME_TEXT}")]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    allowed = "the name of a volume, or a list of names"
+    given = value if isinstance(value, list | tuple) else [value]
+    if not given:
+        raise InputError("", "an empty list", allowed, "Name at least one.")
+    for name in given:
+        if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+            raise InputError("", shown(name), f"{allowed}; a name is {_NAME_TEXT}", "Write it like that.")
+    if len(set(given)) < len(given):
+        raise InputError("", shown(value), "each name once", "Remove the second one.")
+    return tuple(given)
+
+
+# one name, or a list of them; a single one is written back as it is
+Names = Annotated[
+    tuple[str, ...],
+    Value(
+        _names,
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_NAME}$"},
+                {"type": "array", "items": {"type": "string", "pattern": f"^{_NAME}$"}, "minItems": 1},
+            ]
+        },
+        lambda names: names[0] if len(names) == 1 else list(names),
+    ),
 ]
 Point = Annotated[tuple[Length, Length, Length], listed(length=3, example='["128 cm", "0 cm", "518 cm"]')]

@@ -112,7 +112,7 @@ def couplings(card: RunCard, model: Params, what: Nuclide, regime: str, projecti
 
 
 def _combinations(card: RunCard, exp: Experiment, model: Params) -> Iterable[tuple[str, Nuclide, str, str, int]]:
-    """(region, nuclide, regime, helicity, projectile) of every channel with a rate above zero."""
+    """(region, nuclide, regime, helicity, projectile) of every kind of scattering with a rate above zero."""
     physics = card.physics
     for region in card.regions:
         for name in exp.scatterers(region):
@@ -170,7 +170,10 @@ def build(card: RunCard) -> Build:
         }
         atoms = exp.scatterers(region)
         fraction = atoms[what.name] / sum(atoms.values())
-        channels.append(_channel(card, scheme, params, region, what, regime, helicity, projectile, fraction))
+        for decay_in in card.decay_in:
+            params["decay_region"] = exp.detector.volumes[decay_in].shape
+            where = (region, decay_in)
+            channels.append(_channel(card, scheme, dict(params), where, what, regime, helicity, projectile, fraction))
     return Build(
         channels=tuple(channels),
         masses={
@@ -209,13 +212,14 @@ def _common(card: RunCard, exp: Experiment, model: Params, scheme: Scheme) -> di
     n4 = card.output.pdg_map["N4"]
     own = [n4, n4, n4, *[n4 if bool(model["majorana"] > 0) else -n4] * 3]
     arrays["daughter_pdg"] = np.array(own if scheme.dual else [12, 14, 16, -12, -14, -16], np.int32)
-    return {**arrays, "spill": exp.spill, "decay_region": exp.detector.volumes[card.decay_in].shape}
+    return {**arrays, "spill": exp.spill}
 
 
 def _channel(
-    card: RunCard, scheme: Scheme, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str,
-    projectile: int, fraction: float,
+    card: RunCard, scheme: Scheme, params: dict[str, Any], where: tuple[str, str], what: Nuclide, regime: str,
+    helicity: str, projectile: int, fraction: float,
 ) -> Channel:  # fmt: skip
+    region, decay_in = where
     bound = regime == "p-elastic" and what.A > 1
     target_mass = MASS_PROTON if what.A == 1 else what.mass
     made = card.output.pdg_map[scheme.produced]
@@ -238,9 +242,10 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
         constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
-    mode = "free" if not card.force_decay else "forced" if region == card.decay_in else "backward"
+    mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
     chain = chain_of(scheme, mode)
-    names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, region)
+    place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
+    names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, place)
     return Channel(
         name="/".join(names),
         chain=chain,
