@@ -70,9 +70,10 @@ class RunCard(Section):
         self.fill(output=self.output.model_copy())
         problems = _inside("output", self.output.complete(self.model.particles))
         visible = self.model.visible_states
-        if self.generate.visible not in visible:
-            do = did_you_mean(self.generate.visible, visible).strip() or "Choose one of these."
-            problems.append(InputError("generate.visible", shown(self.generate.visible), ", ".join(visible), do))
+        for state in self.generate.final_states:
+            if state not in visible:
+                do = did_you_mean(state, visible).strip() or "Choose one of these."
+                problems.append(InputError("generate.visible", shown(state), ", ".join(visible), do))
         if self.detector.base is None:
             problems += self._name_problems(tuple(self.detector.volumes), None, None)
         if problems:

@@ -172,6 +172,7 @@ def width_through_vector(
     # nodes are offsets from the pole: q^2 - m_V^2 keeps its digits next to it
     left = jnp.stack([low - pole, *(jnp.clip(c, low - pole, high - pole) for c in _offsets(steps))], axis=-1)
     if cuts is not None:
+        cuts = cuts.reshape((1,) * pole.ndim + (-1,))
         own = jnp.clip(cuts * cuts - pole[..., None], (low - pole)[..., None], (high - pole)[..., None])
         left = jnp.sort(jnp.concatenate([left, own], axis=-1), axis=-1)
     right = jnp.concatenate([left[..., 1:], (high - pole)[..., None]], axis=-1)

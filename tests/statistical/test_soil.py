@@ -13,13 +13,14 @@ import pytest
 
 from darkhorn.generator.chain import Chain, Params
 from darkhorn.generator.device import as_float64, pilot
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
-from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.streams import channel_key
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "reference/soil.json").read_text())["entries"]
-SCHEME = Scheme(dual=True, on_shell=False, hadrons=True)
+SCHEME, FORM = Scheme(("N4", "N5"), virtual_hadrons=False), Form((False,))
 
 
 def box_card(entry: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def rate(simulation: Simulation, chain: Chain, lifetime: float) -> tuple[float, 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["id"] for entry in ENTRIES])
 def test_backward_rate_agrees_with_the_reference(entry: dict[str, Any]) -> None:
     """Within 4 of the combined errors and 0.5 %: the shipped flux is a smooth curve through the published bins."""
-    found, error = rate(cards.simulation({}, box_card(entry)), chain_of(SCHEME, "backward"), entry["inputs"]["ctau"])
+    found, error = rate(cards.simulation({}, box_card(entry)), chain_of(SCHEME, FORM, "backward"), entry["inputs"]["ctau"])
     wanted = entry["value_events_per_POT"]
     assert abs(found - wanted) < 4 * np.hypot(error, entry["error"]) + 5e-3 * wanted
     assert abs(1.05 * found - wanted) > 4 * np.hypot(error, entry["error"]) + 5e-3 * wanted  # 5 % would be seen
@@ -109,7 +110,7 @@ def test_forward_sampling_gives_the_same_rate() -> None:
     slab = {**card["detector"]["volumes"]["soil"], "centre": ["0 cm", "0 cm", "-900 cm"], "size": ["3 m", "3 m", "3 m"]}
     card["detector"]["volumes"]["soil"] = slab
     simulation = cards.simulation({}, card)
-    backward = rate(simulation, chain_of(SCHEME, "backward"), 100.0)
-    forward = rate(simulation, chain_of(SCHEME, "forced"), 100.0)
+    backward = rate(simulation, chain_of(SCHEME, FORM, "backward"), 100.0)
+    forward = rate(simulation, chain_of(SCHEME, FORM, "forced"), 100.0)
     assert forward[1] < 0.02 * forward[0]
     assert abs(backward[0] - forward[0]) < 4.9 * np.hypot(backward[1], forward[1])

@@ -1,0 +1,85 @@
+"""The chains of dark neutrinos: stages put in order for a form of decay and a way of sampling."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import jax
+
+from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.processes.dark_neutrino_cascade import (
+    ESCAPE_FORCED,
+    ESCAPE_FREE,
+    SECOND_FORCED,
+    SECOND_FREE,
+    SECOND_PAIR,
+    SECOND_PRODUCTS,
+)
+from darkhorn.generator.processes.dark_neutrino_model import Scheme
+from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, prepare
+from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
+from darkhorn.generator.stages import (
+    BACKTRACK,
+    DECAY_FORCED,
+    DECAY_FREE,
+    DECAY_PLACE,
+    FLUX,
+    LINE_OF_SIGHT,
+    SIGHT_OF_DECAY,
+    TARGETS,
+    TIME,
+)
+
+Names = tuple[tuple[str, str], ...]  # (role in the program, role in the file)
+
+
+def roles_of(path: Path) -> tuple[str, ...]:
+    """Roles in the file of what the beam makes and of the daughter of every step."""
+    return tuple("nu_out" if name == "nu" else name.lower() for name in (path.produced, *path.daughters))
+
+
+def names_of(path: Path) -> Names:
+    """Which role of the program becomes which of the file, where they differ."""
+    pairs = zip(("n4", "nu_out", "second_out"), roles_of(path), strict=False)
+    return tuple((program, file) for program, file in pairs if program != file)
+
+
+@lru_cache
+def names_stage(names: Names) -> Stage:
+    """The last stage of a chain: the names of the record for those of the program. No factor."""
+
+    def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+        parts = ("px", "py", "pz", "e", "pdg", "mass")
+        found = {
+            f"{file}_{part}": state[f"{program}_{part}"]
+            for program, file in names
+            for part in parts
+            if f"{program}_{part}" in state
+        }
+        return found, None
+
+    return Stage("names", (), run, weighs=False)
+
+
+@lru_cache
+def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
+    """The chain of a form of decay, in one of three modes: one object each, so that channels share their programs.
+
+    forced    scattering point first, then the flight, which ends inside the volume of decay
+    free      the same, but the decay is where the exponential law puts it
+    backward  decay point first, so that every event decays where it is asked for, however far away it was made
+    """
+    products = PRODUCTS if form.on_shell[0] else PAIR
+    forward = (FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, products)
+    stages: tuple[Stage, ...] = {
+        "forced": (*forward, DECAY_FORCED, TIME),
+        "free": (*forward, DECAY_FREE, TIME),
+        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, BACKTRACK, MOMENTA, products, TIME),
+    }[mode]
+    if len(form.on_shell) == 2:
+        second = SECOND_PRODUCTS if form.on_shell[1] else SECOND_PAIR
+        stages = (*stages, second, SECOND_FREE if mode == "free" else SECOND_FORCED)
+    if form.escapes:
+        stages = (*stages, ESCAPE_FREE if mode == "free" else ESCAPE_FORCED)
+    if names:
+        stages = (*stages, names_stage(names))
+    return Chain(stages, prepare(scheme, form))
