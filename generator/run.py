@@ -342,6 +342,4 @@ def column_types(channel: Channel) -> dict[str, np.dtype[Any]]:
 
     names = ["event_id", "channel", *channel.constants, *channel.columns]
     types = {name: default_dtype(name) for name in names}
-    return {**types, **{name: np.asarray(value).dtype for name, value in channel.constants.items()}} | (
-        {"decay_inside": np.dtype("i1")} if "decay_inside" in names else {}
-    )
+    return {**types, **{name: np.asarray(value).dtype for name, value in channel.constants.items()}}

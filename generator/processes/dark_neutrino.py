@@ -80,6 +80,8 @@ def _stored(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str
         flags.append(f"decay{number}_inside")
     momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
     second = tuple(f"decay2_{axis}" for axis in "xyzt") if len(daughters) == 2 else ()
+    if form_of(path, scheme).displaced:
+        second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
     return (*STORED, *second, *codes, *momenta, *(() if forced else flags), *chain.factors, "w_sampling", "weight")
 
 
@@ -272,7 +274,7 @@ def _channel(
         name="/".join(names) + suffix(path, scheme),
         chain=chain,
         params=params,
-        topology=topology(bound, roles_of(path), path.pairs, form.on_shell),
+        topology=topology(bound, roles_of(path), path.pairs, form.on_shell, form.displaced),
         process_id=PROCESS_ID[regime],
         projectile_pdg=projectile,
         target=what.name,

@@ -14,6 +14,13 @@ from darkhorn.generator.processes.dark_neutrino_cascade import (
     SECOND_PAIR,
     SECOND_PRODUCTS,
 )
+from darkhorn.generator.processes.dark_neutrino_displaced import (
+    BACKTRACK_FLIGHTS,
+    FLIGHTS_FORCED,
+    FLIGHTS_FREE,
+    LOCAL,
+    ZPRIME_TIME,
+)
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, prepare
 from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
@@ -70,11 +77,19 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
     """
     products = PRODUCTS if form.on_shell[0] else PAIR
     forward = (FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, products)
-    stages: tuple[Stage, ...] = {
+    kinds: dict[str, tuple[Stage, ...]] = {
         "forced": (*forward, DECAY_FORCED, TIME),
         "free": (*forward, DECAY_FREE, TIME),
         "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, BACKTRACK, MOMENTA, products, TIME),
-    }[mode]
+    }
+    if form.displaced:
+        backward = (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, LOCAL, AIM, MOMENTA, products, BACKTRACK_FLIGHTS)
+        kinds = {
+            "forced": (*forward, FLIGHTS_FORCED, TIME, ZPRIME_TIME),
+            "free": (*forward, FLIGHTS_FREE, TIME, ZPRIME_TIME),
+            "backward": (*backward, TIME, ZPRIME_TIME),
+        }
+    stages = kinds[mode]
     if len(form.on_shell) == 2:
         second = SECOND_PRODUCTS if form.on_shell[1] else SECOND_PAIR
         stages = (*stages, second, SECOND_FREE if mode == "free" else SECOND_FORCED)

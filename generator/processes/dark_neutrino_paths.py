@@ -5,6 +5,7 @@ beam is a set of channels of its own. Those of one form share their compiled pro
 couplings, widths) is chosen by arrays of zeros and ones, `params["path"]`.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,7 +29,7 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     virtual_transitions,
 )
 from darkhorn.kernels.constants import ELECTRIC_CHARGE, HBAR_C
-from darkhorn.kernels.errors import InputError
+from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.flight import ctau
 
 VISIBLE = {"e+e-": "e", "mu+mu-": "mu"}  # word of a card -> lepton
@@ -124,6 +125,9 @@ def paths_of(card: Any, model: Params, scheme: Scheme) -> list[Path]:
             "a final state that is lighter than the mass difference, and than a Z' on shell",
             "`darkhorn widths CARD` shows what is open.",
         )
+    if scheme.displaced and any(len(p.pairs) == 2 and set(p.transitions) & set(scheme.on_shell) for p in paths):
+        text = "a Z' that flies is generated where one pair is made; in a cascade it decays where its parent does"
+        warnings.warn(text, PhysicsWarning, stacklevel=2)
     if not card.physics.zprime_polarisation:
         virtual = [t for path in paths for t in path.transitions if t not in scheme.on_shell]
         if virtual:
@@ -162,15 +166,18 @@ class Form:
 
     on_shell  of every step, whether its Z' is on shell
     escapes   as in `Path`
+    displaced  the Z' of the only step flies
     """
 
     on_shell: tuple[bool, ...]
     escapes: bool = False
+    displaced: bool = False
 
 
 def form_of(path: Path, scheme: Scheme) -> Form:
     """The form of a path: paths of one form share one compiled program."""
-    return Form(tuple(t in scheme.on_shell for t in path.transitions), path.escapes)
+    on_shell = tuple(t in scheme.on_shell for t in path.transitions)
+    return Form(on_shell, path.escapes, scheme.displaced and on_shell == (True,))
 
 
 def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: jax.Array) -> dict[str, Any]:
@@ -217,6 +224,7 @@ def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
         mz2, scale = model["mzprime"] * model["mzprime"], params["q2_scale"]
         numbers: dict[str, Any] = {
             **_step(model, scheme, widths, path["first"], params["signs"]),
+            "ctau_zprime": ctau(total_width(widths, "Zprime")),
             "vertices": vertices_of(params),
             "daughter_pdg": params["daughter_pdg"][0],
             # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it

@@ -33,9 +33,11 @@ def topology(
     states: tuple[str, ...] = ("n4", "nu_out"),
     pairs: tuple[str, ...] = ("e+e-",),
     on_shell: tuple[bool, ...] = (True,),
+    displaced: bool = False,
 ) -> Topology:
     """Record of scattering on a whole target (or on one `bound` nucleon) that makes `states[0]`, which decays to
-    states[1] and the pair pairs[0], that one to states[2] and pairs[1], by a Z' on shell or not.
+    states[1] and the pair pairs[0], that one to states[2] and pairs[1], by a Z' on shell or not; a `displaced` one
+    decays at a place of its own.
     """
     first = 1 if bound else 0  # index of the scattering vertex
     vertices = [Vertex(PRIMARY_VERTEX, "scatter")]
@@ -65,7 +67,7 @@ def topology(
         boson, words = f"zprime{number}", pair.replace("-", " ").replace("+", "+ ", 1).split()
         final = f"{words[0]} {words[1]}-"
         if real:
-            vertices.append(Vertex(MEDIATOR_DECAY_VERTEX, f"decay{number}"))
+            vertices.append(Vertex(MEDIATOR_DECAY_VERTEX, "zprime_decay" if displaced else f"decay{number}"))
             particles.append(Particle(boson, DECAYED, produced=decay, ends=at, mass="zprime"))
             final = f"Z', Z' -> {final}"
         particles += [
@@ -79,7 +81,7 @@ def topology(
         else "nu A -> N A, A a whole nucleus or a free proton"
     )
     return Topology(
-        name=_name(bound, states, pairs, on_shell),
+        name=_name(bound, states, pairs, on_shell) + "_displaced" * displaced,
         description=f"{struck_text}, then {', '.join(text)}",
         vertices=tuple(vertices),
         particles=tuple(particles),
