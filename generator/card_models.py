@@ -269,6 +269,9 @@ class Physics(Section):
     ] = Field(("conserving", "flipping"), description="helicity of N4 against that of the neutrino")
     z_exchange: Flag = Field(True, description="add the exchange of the Z boson to that of the Z'")
     zprime_polarisation: Flag = Field(True, description="spin correlation of Z' with its decay leptons")
+    line_shape: Flag = Field(
+        False, description="draw the mass of a broad state (large gD, Z' on shell) from its line shape"
+    )
     form_factor: Annotated[FormFactor, word(FormFactor)] = Field(
         "tabulated", description="nuclear form factor: charge densities from electron scattering, or a formula"
     )

@@ -82,7 +82,8 @@ def _stored(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str
     second = tuple(f"decay2_{axis}" for axis in "xyzt") if len(daughters) == 2 else ()
     if form_of(path, scheme).displaced:
         second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
-    return (*STORED, *second, *codes, *momenta, *(() if forced else flags), *chain.factors, "w_sampling", "weight")
+    mass = (f"{made}_mass",) if form_of(path, scheme).line_shape else ()
+    return (*STORED, *second, *codes, *mass, *momenta, *(() if forced else flags), *chain.factors, "w_sampling", "weight")
 
 
 def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
@@ -165,7 +166,7 @@ def build(card: RunCard) -> Build:
         )
     nuclides = {what.name: _density_of(card, what) for _, _, what, *_ in choices}
     terms = _series_terms(nuclides.values())
-    lowest = [_threshold(model, path.produced, what, regime) for path, _, what, regime, _, _ in choices]
+    lowest = [_threshold(model, scheme, path, what, regime) for path, _, what, regime, _, _ in choices]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
     common = _common(card, exp)
@@ -215,9 +216,13 @@ def build(card: RunCard) -> Build:
     )
 
 
-def _threshold(model: Params, produced: str, what: Nuclide, regime: str) -> float:
-    mass = what.mass if regime == "coherent" else MASS_PROTON
-    return float(threshold(model[mass_key(produced)], jnp.asarray(mass)))
+def _threshold(model: Params, scheme: Scheme, path: Path, what: Nuclide, regime: str) -> float:
+    """Least energy (GeV) of the neutrino. A drawn mass begins where the decay opens."""
+    mass = model[mass_key(path.produced)]
+    if form_of(path, scheme).line_shape:
+        daughter = path.daughters[0]
+        mass = model["mzprime"] + (0.0 if daughter == "nu" else model[mass_key(daughter)])
+    return float(threshold(mass, jnp.asarray(what.mass if regime == "coherent" else MASS_PROTON)))
 
 
 def _common(card: RunCard, exp: Experiment) -> dict[str, Any]:
@@ -274,7 +279,7 @@ def _channel(
         name="/".join(names) + suffix(path, scheme),
         chain=chain,
         params=params,
-        topology=topology(bound, roles_of(path), path.pairs, form.on_shell, form.displaced),
+        topology=topology(bound, roles_of(path), path.pairs, form.on_shell, form.displaced, form.line_shape),
         process_id=PROCESS_ID[regime],
         projectile_pdg=projectile,
         target=what.name,

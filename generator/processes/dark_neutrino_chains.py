@@ -21,6 +21,7 @@ from darkhorn.generator.processes.dark_neutrino_displaced import (
     LOCAL,
     ZPRIME_TIME,
 )
+from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, prepare
 from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
@@ -95,6 +96,8 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
         stages = (*stages, second, SECOND_FREE if mode == "free" else SECOND_FORCED)
     if form.escapes:
         stages = (*stages, ESCAPE_FREE if mode == "free" else ESCAPE_FORCED)
+    if form.line_shape:
+        stages = (stages[0], LINE_SHAPE, *(at_mass(stage) for stage in stages[1:]))
     if names:
         stages = (*stages, names_stage(names))
     return Chain(stages, prepare(scheme, form))

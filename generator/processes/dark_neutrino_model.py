@@ -26,7 +26,7 @@ from darkhorn.kernels.constants import (
     MASS_TAU,
     WEAK_NEUTRAL_COUPLING,
 )
-from darkhorn.kernels.errors import PhysicsWarning
+from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.matrix_elements.neutral_decays import (
     width_three_neutrinos,
     width_through_vector,
@@ -44,6 +44,7 @@ NARROW = 100.0
 MASSLESS_PAIR = 1e-6  # GeV: where the integral over the mass of a neutrino pair begins
 FIRST_HADRONS = 0.134  # GeV: no hadronic final state of a vector below m_pi0
 DISPLACED = 0.1  # cm: mean flight of a Z' of 1 GeV from which it is generated; wires of a detector are 3 mm apart
+RESOLVED = 1e-6  # width over mass from which a line shape can be generated
 BROAD = 0.01  # width over mass from which a state is told to be broad
 Transition = tuple[str, str]  # of a state to a lighter one, or to "nu"
 Widths = dict[str, dict[str, jax.Array]]  # particle -> channel -> partial width, GeV
@@ -64,6 +65,7 @@ class Scheme:
     virtual_hadrons  a virtual Z' has room for two pions in one of the transitions; below, R < 2e-5 is left out (R(s)
                      under the integral costs a second to compile)
     displaced  a Z' on shell flies: more than DISPLACED on average at 1 GeV
+    broad      states whose mass is drawn from their line shape (`physics.line_shape`)
     """
 
     states: tuple[str, ...] = ("N4",)
@@ -71,6 +73,7 @@ class Scheme:
     hadrons: bool = True
     virtual_hadrons: bool = True
     displaced: bool = False
+    broad: tuple[str, ...] = ()
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
@@ -97,7 +100,7 @@ class Scheme:
 
 
 def scheme_of(card: Any) -> Scheme:
-    """The scheme of a checked card.
+    """The scheme of a checked card. Raises InputError where `physics.line_shape` finds no state that has a width.
 
     The Z' of a transition counts as on shell when it is lighter than the mass difference by more than NARROW of its
     widths; closer to the threshold, or broad, its line shape matters and the formula with the propagator is taken,
@@ -115,7 +118,20 @@ def scheme_of(card: Any) -> Scheme:
         scheme = replace(scheme, on_shell=found, displaced=bool(found) and flown > DISPLACED)
     free = [room[t] for t in scheme.virtual]
     scheme = replace(scheme, virtual_hadrons=max(free, default=0.0) > 2 * MASS_PION)
-    return scheme
+    if not card.physics.line_shape:
+        return scheme
+    widths = host_widths(model_of(card), scheme)
+    relative = {name: float(total_width(widths, name)) / masses[name] for name in scheme.states}
+    broad = tuple(name for name, _ in scheme.on_shell if relative[name] > RESOLVED)
+    if not broad:
+        found = ", ".join(f"{name}: {ratio:.1e}" for name, ratio in relative.items())
+        raise InputError(
+            "physics.line_shape",
+            f"true, with widths over masses {found}",
+            f"a state that decays to an on-shell Z' with a width above {RESOLVED:g} of its mass",
+            "Remove it: these states are on their mass shells.",
+        )
+    return replace(scheme, broad=tuple(dict.fromkeys(broad)))
 
 
 def warn_of_limits(model: Params, scheme: Scheme) -> None:
@@ -123,10 +139,10 @@ def warn_of_limits(model: Params, scheme: Scheme) -> None:
     widths = host_widths(model, scheme)
     for name in scheme.states:
         mass, width = float(model[mass_key(name)]), float(total_width(widths, name))
-        if width > BROAD * mass:
+        if width > BROAD * mass and name not in scheme.broad:
             warnings.warn(
                 f"{name} is {1e3 * width:.3g} MeV wide ({100 * width / mass:.2g} % of its mass): it is put on "
-                "its mass shell all the same, and its line shape is not generated",
+                "its mass shell all the same; `physics.line_shape: true` draws its mass",
                 PhysicsWarning,
                 stacklevel=2,
             )

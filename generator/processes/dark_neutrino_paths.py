@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from darkhorn.generator.chain import Params
+from darkhorn.generator.processes.dark_neutrino_line_shape import line_shape
 from darkhorn.generator.processes.dark_neutrino_model import (
     LEPTONS,
     Scheme,
@@ -31,6 +32,7 @@ from darkhorn.generator.processes.dark_neutrino_model import (
 from darkhorn.kernels.constants import ELECTRIC_CHARGE, HBAR_C
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.flight import ctau
+from darkhorn.kernels.matrix_elements.neutral_decays import width_to_vector
 
 VISIBLE = {"e+e-": "e", "mu+mu-": "mu"}  # word of a card -> lepton
 NEGLIGIBLE = 1e-6  # of the visible decays of a state: such a path is not generated
@@ -167,17 +169,20 @@ class Form:
     on_shell  of every step, whether its Z' is on shell
     escapes   as in `Path`
     displaced  the Z' of the only step flies
+    line_shape the mass of the state that the beam makes is drawn
     """
 
     on_shell: tuple[bool, ...]
     escapes: bool = False
     displaced: bool = False
+    line_shape: bool = False
 
 
 def form_of(path: Path, scheme: Scheme) -> Form:
     """The form of a path: paths of one form share one compiled program."""
     on_shell = tuple(t in scheme.on_shell for t in path.transitions)
-    return Form(on_shell, path.escapes, scheme.displaced and on_shell == (True,))
+    drawn = on_shell[0] and path.produced in scheme.broad
+    return Form(on_shell, path.escapes, scheme.displaced and on_shell == (True,), drawn)
 
 
 def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: jax.Array) -> dict[str, Any]:
@@ -204,6 +209,24 @@ def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: ja
         "branching": jnp.sum(chosen[:, None] * pair[None] * visible) / total,
         "flavour_share": jnp.concatenate([share * signs[0], share * signs[1]]),
     }
+
+
+def _shape(model: Params, scheme: Scheme, widths: Widths, path: Params, first: Params) -> dict[str, Any]:
+    """Numbers of the line shape of the parent of the first step."""
+    every = virtual_transitions(model, scheme, scheme.transitions)
+    own = (jnp.asarray(scheme.parents) == jnp.argmax(path["transition"] @ _parents_matrix(scheme))).astype(every.m.dtype)
+    real = jnp.array([float(t in scheme.on_shell) for t in scheme.transitions], every.m.dtype)
+    coupling, mz, majorana = every.coupling * own * real, model["mzprime"], model["majorana"]
+    each = width_to_vector(first["m_n"], every.m_j, mz, coupling, majorana)
+    shape = line_shape(first["m_n"], jnp.sum(each), every.m_j, coupling, first["m_j"] + mz, majorana, mz)
+    pairs = jnp.stack([widths["Zprime"][f"{name}+ {name}-"] for name in VISIBLE.values()])
+    ratio = jnp.sum(path["pair"] * pairs) / total_width(widths, "Zprime")
+    return {**shape, "chosen": path["transition"], "zprime_branching": ratio}
+
+
+def _parents_matrix(scheme: Scheme) -> jax.Array:
+    """(t, k): one at the parent of every transition."""
+    return jnp.asarray(scheme.parents[:, None] == np.arange(len(scheme.states))[None], jnp.float64)
 
 
 @lru_cache
@@ -234,6 +257,8 @@ def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
         if len(form.on_shell) == 2:
             second = _step(model, scheme, widths, path["second"], params["signs"])
             numbers["second"] = {**second, "daughter_pdg": params["daughter_pdg"][1], "polarised": params["polarised"]}
+        if form.line_shape:
+            numbers["shape"] = _shape(model, scheme, widths, path["first"], numbers)
         if form.escapes:
             visible = jnp.stack([jnp.stack(visible_widths_of(widths, scheme, t)) for t in scheme.transitions])
             totals = jnp.stack([total_width(widths, name) for name in scheme.states])

@@ -34,10 +34,11 @@ def topology(
     pairs: tuple[str, ...] = ("e+e-",),
     on_shell: tuple[bool, ...] = (True,),
     displaced: bool = False,
+    broad: bool = False,
 ) -> Topology:
     """Record of scattering on a whole target (or on one `bound` nucleon) that makes `states[0]`, which decays to
     states[1] and the pair pairs[0], that one to states[2] and pairs[1], by a Z' on shell or not; a `displaced` one
-    decays at a place of its own.
+    decays at a place of its own, a `broad` state has a mass in every event.
     """
     first = 1 if bound else 0  # index of the scattering vertex
     vertices = [Vertex(PRIMARY_VERTEX, "scatter")]
@@ -50,7 +51,7 @@ def topology(
     else:
         particles.append(target)
     particles += [
-        Particle(states[0], DECAYED, produced=first, ends=first + 1, mass=states[0]),
+        Particle(states[0], DECAYED, produced=first, ends=first + 1, mass=None if broad else states[0]),
         Particle("recoil", FINAL, produced=first, ends=None),
     ]
     text = []
@@ -81,7 +82,7 @@ def topology(
         else "nu A -> N A, A a whole nucleus or a free proton"
     )
     return Topology(
-        name=_name(bound, states, pairs, on_shell) + "_displaced" * displaced,
+        name=_name(bound, states, pairs, on_shell) + "_displaced" * displaced + "_broad" * broad,
         description=f"{struck_text}, then {', '.join(text)}",
         vertices=tuple(vertices),
         particles=tuple(particles),
