@@ -159,9 +159,7 @@ class DarkNeutrino(ModelSection):
     ue4: MixingSquared = Field(0.0, exclude=True, description="|U_e4|, instead of ue4_sq")
     utau4_sq: MixingSquared = Field(0.0, description="|U_tau4|^2, mixing of N4 with nu_tau")
     utau4: MixingSquared = Field(0.0, exclude=True, description="|U_tau4|, instead of utau4_sq")
-    m5: Energy | None = Field(
-        None, description="mass of a second, heavier state N5", examples=["200 MeV"]
-    )
+    m5: Energy | None = Field(None, description="mass of a second, heavier state N5", examples=["200 MeV"])
     umu5_sq: MixingSquared = Field(0.0, description="|V_mu5|^2, mixing of N5 with nu_mu (needs m5)")
     umu5: MixingSquared = Field(0.0, exclude=True, description="|V_mu5|, instead of umu5_sq")
     ue5_sq: MixingSquared = Field(0.0, description="|V_e5|^2, mixing of N5 with nu_e (needs m5)")

@@ -83,7 +83,17 @@ def _stored(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str
     if form_of(path, scheme).displaced:
         second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
     mass = (f"{made}_mass",) if form_of(path, scheme).line_shape else ()
-    return (*STORED, *second, *codes, *mass, *momenta, *(() if forced else flags), *chain.factors, "w_sampling", "weight")
+    return (
+        *STORED,
+        *second,
+        *codes,
+        *mass,
+        *momenta,
+        *(() if forced else flags),
+        *chain.factors,
+        "w_sampling",
+        "weight",
+    )
 
 
 def scatterer(what: Nuclide, regime: str, terms: int) -> Target:

@@ -79,9 +79,7 @@ class Scheme:
     def transitions(self) -> tuple[Transition, ...]:
         """Every decay of a state to a lighter one or to a neutrino, with a Z' on shell or virtual."""
         return tuple(
-            (parent, daughter)
-            for i, parent in enumerate(self.states)
-            for daughter in ("nu", *self.states[:i])
+            (parent, daughter) for i, parent in enumerate(self.states) for daughter in ("nu", *self.states[:i])
         )
 
     @property
@@ -369,4 +367,3 @@ def width_rows(model: Params, scheme: Scheme) -> list[dict[str, Any]]:
         if total > 0:
             rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
     return rows
-

@@ -214,7 +214,9 @@ def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: ja
 def _shape(model: Params, scheme: Scheme, widths: Widths, path: Params, first: Params) -> dict[str, Any]:
     """Numbers of the line shape of the parent of the first step."""
     every = virtual_transitions(model, scheme, scheme.transitions)
-    own = (jnp.asarray(scheme.parents) == jnp.argmax(path["transition"] @ _parents_matrix(scheme))).astype(every.m.dtype)
+    own = (jnp.asarray(scheme.parents) == jnp.argmax(path["transition"] @ _parents_matrix(scheme))).astype(
+        every.m.dtype
+    )
     real = jnp.array([float(t in scheme.on_shell) for t in scheme.transitions], every.m.dtype)
     coupling, mz, majorana = every.coupling * own * real, model["mzprime"], model["majorana"]
     each = width_to_vector(first["m_n"], every.m_j, mz, coupling, majorana)
@@ -268,4 +270,3 @@ def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
         return numbers
 
     return prepared
-

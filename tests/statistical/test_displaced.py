@@ -83,7 +83,8 @@ def test_the_record_of_a_flying_zprime(forced: Events) -> None:
     assert name == "whole_target_zprime_ee_displaced"
     table = forced.topologies[name]
     places = {
-        key: np.stack([table[f"{key}_{axis}"] for axis in "xyz"], axis=1) for key in ("scatter", "decay", "zprime_decay")
+        key: np.stack([table[f"{key}_{axis}"] for axis in "xyz"], axis=1)
+        for key in ("scatter", "decay", "zprime_decay")
     }
     for start, end, role in (("scatter", "decay", "n4"), ("decay", "zprime_decay", "zprime")):
         way = places[end] - places[start]

@@ -98,7 +98,9 @@ def rate(simulation: Simulation, chain: Chain, lifetime: float) -> tuple[float, 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["id"] for entry in ENTRIES])
 def test_backward_rate_agrees_with_the_reference(entry: dict[str, Any]) -> None:
     """Within 4 of the combined errors and 0.5 %: the shipped flux is a smooth curve through the published bins."""
-    found, error = rate(cards.simulation({}, box_card(entry)), chain_of(SCHEME, FORM, "backward"), entry["inputs"]["ctau"])
+    found, error = rate(
+        cards.simulation({}, box_card(entry)), chain_of(SCHEME, FORM, "backward"), entry["inputs"]["ctau"]
+    )
     wanted = entry["value_events_per_POT"]
     assert abs(found - wanted) < 4 * np.hypot(error, entry["error"]) + 5e-3 * wanted
     assert abs(1.05 * found - wanted) > 4 * np.hypot(error, entry["error"]) + 5e-3 * wanted  # 5 % would be seen
