@@ -2,7 +2,8 @@
 
 Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities),
 dark_neutrino_model.py (couplings and widths), dark_neutrino_paths.py (decays that are generated),
-dark_neutrino_chains.py (stages in order), dark_neutrino_topologies.py (records). Physics: docs/physics/dark_neutrino.md.
+dark_neutrino_chains.py (stages in order), dark_neutrino_topologies.py (records). Physics:
+docs/physics/dark_neutrino.md.
 """
 
 import itertools
@@ -15,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.chain import Chain, Params
+from darkhorn.generator.chain import Params
 from darkhorn.generator.channel import Build, Channel, Process, register
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
-from darkhorn.generator.processes.dark_neutrino_chains import chain_of, names_of, roles_of
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of, names_of, roles_of, stored_columns
 from darkhorn.generator.processes.dark_neutrino_model import (
     STATES,
     Scheme,
@@ -62,38 +63,6 @@ CITATIONS = (
     "darkhorn", "NuHepMC:2023", "Bertuzzo:2018", "Ballett:2018", "DarkNews:2022", "MiniBooNE:2008", "MicroBooNE:2025",
     "DeVries:1987",
 )  # fmt: skip
-
-STORED = (
-    "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
-)  # fmt: skip
-
-
-def _stored(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str, ...]:
-    """Columns of the chain that go to the file."""
-    made, *daughters = roles_of(path)
-    roles, flags, codes = ["nu", "recoil", made], [], []
-    for step, (daughter, transition) in enumerate(zip(daughters, path.transitions, strict=True)):
-        number = "2" if step else ""
-        boson = (f"zprime{number}",) if transition in scheme.on_shell else ()
-        roles += [daughter, *boson, f"em{number}", f"ep{number}"]
-        codes.append(f"{daughter}_pdg")
-        flags.append(f"decay{number}_inside")
-    momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
-    second = tuple(f"decay2_{axis}" for axis in "xyzt") if len(daughters) == 2 else ()
-    if form_of(path, scheme).displaced:
-        second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
-    mass = (f"{made}_mass",) if form_of(path, scheme).line_shape else ()
-    return (
-        *STORED,
-        *second,
-        *codes,
-        *mass,
-        *momenta,
-        *(() if forced else flags),
-        *chain.factors,
-        "w_sampling",
-        "weight",
-    )
 
 
 def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
@@ -298,7 +267,7 @@ def _channel(
         helicity=helicity,
         region=region,
         constants=constants,
-        columns=_stored(scheme, path, chain, card.force_decay),
+        columns=stored_columns(scheme, path, chain, card.force_decay),
         can_miss=mode == "backward" or len(path.pairs) == 2,
         target_fraction=fraction,
     )

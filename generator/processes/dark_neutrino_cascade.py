@@ -1,5 +1,5 @@
-"""The second decay of a cascade: N6 -> N5 l+ l-, N5 -> N4 l+ l-. The daughter of the first decay has a spin and a flight
-of its own.
+"""The second decay of a cascade: N6 -> N5 l+ l-, N5 -> N4 l+ l-. The daughter of the first has a spin and a flight of
+its own.
 
 Program names: `n4` is what the beam makes, `nu_out` its daughter, `second_out`, `em2`, `ep2` what that decays to.
 Units: GeV, cm, ns; detector frame.
@@ -88,7 +88,7 @@ def _second_products(params: Params, state: State, u: Sequence[jax.Array]) -> tu
 
 
 def _second_pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """Daughter -> second_out l- l+ through a virtual Z'; the factor is density/proposal/total width. params: `second`."""
+    """Daughter -> second_out l- l+ through a virtual Z'; the factor is density/proposal/width. params: `second`."""
     p = params["second"]
     parent, helicity, axis = _polarised_daughter(params, state)
     pdg, azimuth = choose(u[2], p["flavour_share"], p["daughter_pdg"])

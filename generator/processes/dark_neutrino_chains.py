@@ -23,7 +23,7 @@ from darkhorn.generator.processes.dark_neutrino_displaced import (
 )
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
-from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, prepare
+from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, form_of, prepare
 from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
 from darkhorn.generator.stages import (
     BACKTRACK,
@@ -37,6 +37,9 @@ from darkhorn.generator.stages import (
     TIME,
 )
 
+STORED = (
+    "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
+)  # fmt: skip
 Names = tuple[tuple[str, str], ...]  # (role in the program, role in the file)
 
 
@@ -101,3 +104,31 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
     if names:
         stages = (*stages, names_stage(names))
     return Chain(stages, prepare(scheme, form))
+
+
+def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str, ...]:
+    """Columns of the chain that go to the file."""
+    made, *daughters = roles_of(path)
+    roles, flags, codes = ["nu", "recoil", made], [], []
+    for step, (daughter, transition) in enumerate(zip(daughters, path.transitions, strict=True)):
+        number = "2" if step else ""
+        boson = (f"zprime{number}",) if transition in scheme.on_shell else ()
+        roles += [daughter, *boson, f"em{number}", f"ep{number}"]
+        codes.append(f"{daughter}_pdg")
+        flags.append(f"decay{number}_inside")
+    momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
+    second = tuple(f"decay2_{axis}" for axis in "xyzt") if len(daughters) == 2 else ()
+    if form_of(path, scheme).displaced:
+        second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
+    mass = (f"{made}_mass",) if form_of(path, scheme).line_shape else ()
+    return (
+        *STORED,
+        *second,
+        *codes,
+        *mass,
+        *momenta,
+        *(() if forced else flags),
+        *chain.factors,
+        "w_sampling",
+        "weight",
+    )

@@ -176,7 +176,7 @@ def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> 
 
     scatter = last.minus(turned(shift))
     inside = possible & params["region"].contains(*scatter)
-    momenta = {}
+    momenta: State = {}
     for role in _TURNED:
         p = turned(Vector(*(state[f"{role}_p{component}"] for component in "xyz")))
         momenta |= {f"{role}_p{component}": value for component, value in zip("xyz", p, strict=True)}

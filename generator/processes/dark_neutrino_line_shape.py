@@ -31,9 +31,10 @@ def widths_at(mass: jax.Array, shape: Params, majorana: jax.Array, m_zprime: jax
 
 def spectral_density(mass: jax.Array, shape: Params, majorana: jax.Array, m_zprime: jax.Array) -> jax.Array:
     """mu Gamma(mu)/{pi [(mu^2 - m^2)^2 + mu^2 Gamma(mu)^2]}, GeV^-2, not yet normalised. Shapes: any."""
-    m = shape["m"]
+    m: jax.Array = shape["m"]
     absorbed = mass * sum(widths_at(mass, shape, majorana, m_zprime), jnp.zeros_like(mass))
-    return absorbed / (jnp.pi * (((mass - m) * (mass + m)) ** 2 + absorbed * absorbed))
+    density: jax.Array = absorbed / (jnp.pi * (((mass - m) * (mass + m)) ** 2 + absorbed * absorbed))
+    return density
 
 
 def line_shape(

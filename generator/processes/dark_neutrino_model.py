@@ -122,10 +122,10 @@ def scheme_of(card: Any) -> Scheme:
     relative = {name: float(total_width(widths, name)) / masses[name] for name in scheme.states}
     broad = tuple(name for name, _ in scheme.on_shell if relative[name] > RESOLVED)
     if not broad:
-        found = ", ".join(f"{name}: {ratio:.1e}" for name, ratio in relative.items())
+        ratios = ", ".join(f"{name}: {ratio:.1e}" for name, ratio in relative.items())
         raise InputError(
             "physics.line_shape",
-            f"true, with widths over masses {found}",
+            f"true, with widths over masses {ratios}",
             f"a state that decays to an on-shell Z' with a width above {RESOLVED:g} of its mass",
             "Remove it: these states are on their mass shells.",
         )
@@ -172,7 +172,8 @@ def masses_of(model: Params) -> jax.Array:
 
 def produced_mass(params: Params) -> jax.Array:
     """Mass (GeV) of the state that the beam makes. params: `model`, and `produced` (k,), one at that state."""
-    return jnp.sum(params["produced"] * masses_of(params["model"])[:-1])
+    produced: jax.Array = params["produced"]
+    return jnp.sum(produced * masses_of(params["model"])[:-1])
 
 
 def _root(x: jax.Array) -> jax.Array:
@@ -194,10 +195,10 @@ def dark_mixing(model: Params) -> jax.Array:
 def dark_coupling(model: Params, scheme: Scheme, transition: Transition) -> jax.Array:
     """Vertex daughter-N-Z': g_D U_Di U_Dj for N_i -> N_j, g_D sqrt(sum_alpha a_ia^2) for N_i -> nu."""
     i, j = (scheme.index(name) for name in transition)
+    coupling: jax.Array = model["gD"]
     if transition[1] == "nu":
-        return model["gD"] * _root(jnp.sum(dark_mixing(model)[i] ** 2))
-    coupling: jax.Array = model["gD"] * model["dark_charge"][i] * model["dark_charge"][j]
-    return coupling
+        return coupling * _root(jnp.sum(dark_mixing(model)[i] ** 2))
+    return coupling * model["dark_charge"][i] * model["dark_charge"][j]
 
 
 class Pairs(NamedTuple):
@@ -227,7 +228,9 @@ def zprime_pairs(model: Params, scheme: Scheme) -> tuple[tuple[str, ...], Pairs]
     """Names and numbers of the decays of the Z' to charged leptons, light neutrinos and dark states."""
     charge, majorana = ELECTRIC_CHARGE * model["epsilon"], model["majorana"]
     zero, one = jnp.zeros_like(charge), jnp.ones_like(charge)
-    rows = {f"{name}+ {name}-": (one * mass, one * mass, charge, charge, one) for name, mass in LEPTONS.items()}
+    rows: dict[str, tuple[jax.Array, ...]] = {
+        f"{name}+ {name}-": (one * mass, one * mass, charge, charge, one) for name, mass in LEPTONS.items()
+    }
     light = model["gD"] * jnp.sum(model["mixing_sq"] * model["dark_charge"][:, None] ** 2)
     rows["nu nu"] = (zero, zero, light, zero, one)
 
@@ -301,9 +304,10 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
     if scheme.virtual:
         names, pairs = zprime_pairs(model, scheme)
         t = virtual_transitions(model, scheme, scheme.virtual)
-        rows = [a[:, None] for a in (t.m, t.m_j, jnp.broadcast_to(mz, t.m.shape), t.width_zprime)]
-        couple = t.coupling[:, None]
-        through = width_through_vector(*rows, pairs.lightest[None], couple, majorana, pairs.wide().width)
+        m, m_j, width, couple = (a[:, None] for a in t)
+        through = width_through_vector(
+            m, m_j, mz[None, None], width, pairs.lightest[None], couple, majorana[None, None], pairs.wide().width
+        )
         for k, (parent, daughter) in enumerate(scheme.virtual):
             for i, name in enumerate(names):
                 found[parent][f"{daughter} {name}"] = through[k, i]

@@ -91,7 +91,7 @@ def topology(
 
 def _name(bound: bool, states: tuple[str, ...], pairs: tuple[str, ...], on_shell: tuple[bool, ...]) -> str:
     """Such as `whole_target_zprime_ee`; `dual` stands for N5 -> N4, and N4 -> nu is not named."""
-    short = {("n4", "nu_out"): "", ("n5", "n4"): "_dual"}
+    short: dict[tuple[str, ...], str] = {("n4", "nu_out"): "", ("n5", "n4"): "_dual"}
     states_text = short.get(states, "_" + "_".join(states).replace("nu_out", "nu"))
     boson = "".join(f"_zprime{'2' * step}" for step, real in enumerate(on_shell) if real)
     finals = "".join(f"_{LEPTON[pair][2]}" for pair in pairs)

@@ -11,9 +11,9 @@ import pytest
 
 from darkhorn.generator.chain import Chain, Params, Stage, State
 from darkhorn.generator.device import as_float64, batch, events, weights_of
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_paths import Form
-from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 
 LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)

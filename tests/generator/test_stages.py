@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.generator.device import as_float64
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_paths import Form
-from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.stages import FLUX, LINE_OF_SIGHT, TARGETS, TIME, flux_tables
 
 LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)

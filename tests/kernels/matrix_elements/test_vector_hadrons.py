@@ -1,5 +1,7 @@
 """R(s) against values of the compilation of the PDG, the pion form factor and the branching ratios of a dark photon."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -129,7 +131,7 @@ def adaptive(m: float, m_j: float, mz: float, width: float, d: float, g: float) 
     for mass, gamma in ((3.0969, 92.6e-6), (3.686097, 293e-6)):
         peaks += [mass + step * gamma for step in (-500, -50, -5, -0.5, 0.5, 5, 50) if mass + step * gamma < 3.7]
     edges = [0.135, *sorted(p for p in peaks if 0.135 < p < top), top]
-    pieces = zip(edges[:-1], edges[1:], strict=True)
+    pieces = itertools.pairwise(edges)
     return float(sum(quad(integrand, low, high, limit=200, epsrel=1e-8)[0] for low, high in pieces))
 
 
