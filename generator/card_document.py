@@ -72,9 +72,10 @@ class RunCard(Section):
         self.fill(output=self.output.model_copy())
         problems = _inside("output", self.output.complete(self.model.particles))
         visible = self.model.visible_states
-        if self.generate.visible not in visible:
-            do = did_you_mean(self.generate.visible, visible).strip() or "Choose one of these."
-            problems.append(InputError("generate.visible", shown(self.generate.visible), ", ".join(visible), do))
+        for state in self.generate.final_states:
+            if state not in visible:
+                do = did_you_mean(state, visible).strip() or "Choose one of these."
+                problems.append(InputError("generate.visible", shown(state), ", ".join(visible), do))
         if len(self.decay_in) > 1 and not self.force_decay:
             found = f"{len(self.decay_in)} volumes"
             problems.append(InputError("decay_in", found, "one volume without `force_decay`", "Name one of them."))

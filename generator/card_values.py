@@ -151,6 +151,21 @@ def text_like(pattern: str, allowed: str) -> Value:
     return Value(check, {"type": "string", "pattern": f"^{pattern}$"})
 
 
+def one_or_more(pattern: str, allowed: str, example: str) -> Value:
+    """Type of a text that matches a pattern in full, or of a list of such texts, each once."""
+    single = text_like(pattern, allowed)
+    as_list = listed(unique=True, example=example)
+
+    def check(value: object) -> str | tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            return str(single.check(value))
+        entries = as_list.func(value)  # type: ignore[call-arg]
+        return tuple(str(single.check(entry)) for entry in entries)
+
+    schema = {"anyOf": [single.schema, {"type": "array", "items": single.schema, "minItems": 1, "uniqueItems": True}]}
+    return Value(check, schema, lambda value: value if isinstance(value, str) else list(value))
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise InputError("", shown(value), "true or false", "Write true or false, without quotes.")

@@ -38,13 +38,13 @@ def expected_events(channels: Sequence[Channel], plan: Plan, precision: float, s
 
     if not 1e-6 <= precision <= 0.5:
         raise InputError("precision", precision, "a relative error from 1e-6 to 0.5", "Try 1e-3.")
-    params = [as_float64(channel.params) for channel in channels]
+    params = [channel.chain.prepare(as_float64(channel.params)) for channel in channels]
     grids = [jnp.asarray(found.grid) for found in plan.channels]
     means, squares = np.zeros((len(channels), REPLICAS)), np.zeros((len(channels), REPLICAS))
     points = np.zeros(len(channels), np.int64)
 
     def measure(index: int, n: int) -> None:
-        chain = channels[index].chain
+        chain = channels[index].chain.bare
         for replica in range(REPLICAS):
             engine = qmc.Sobol(len(chain.dims), scramble=True, seed=np.random.default_rng((seed, index, replica)))
             u = np.clip(engine.random(n).T, 0.0, np.nextafter(1.0, 0.0))

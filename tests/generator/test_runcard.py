@@ -53,7 +53,7 @@ def test_microboone_card_in_internal_units() -> None:
     assert card.source.spill is not None
     assert card.source.spill.buckets == 81
     assert card.source.spill.spacing == pytest.approx(18.936)
-    assert card.output.pdg_map == {"N4": 5914, "N5": 5915, "Zprime": 5921}
+    assert card.output.pdg_map == {"N4": 5914, "N5": 5915, "N6": 5916, "Zprime": 5921}
     assert card.text == show_card("microboone")
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.generator.device import as_float64
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
-from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.stages import FLUX, LINE_OF_SIGHT, TARGETS, TIME, flux_tables
 
-LIGHT = Scheme(dual=False, on_shell=True, hadrons=False)
-FORCED, FREE = chain_of(LIGHT, "forced"), chain_of(LIGHT, "free")
+LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)
+FORM = Form((True,))
+FORCED, FREE = chain_of(LIGHT, FORM, "forced"), chain_of(LIGHT, FORM, "free")
 
 C = 29.9792458
 TPC_LOW, TPC_HIGH = np.array([0.0, -116.5, 0.0]), np.array([256.35, 116.5, 1036.8])

@@ -22,15 +22,16 @@ from scipy import stats
 
 from darkhorn.generator.chain import Chain, Params
 from darkhorn.generator.device import as_float64, events, pilot
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
-from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.streams import channel_key
 
 ENTRIES = json.loads((Path(__file__).parents[1] / "reference/soil.json").read_text())["entries"]
 PUBLISHED = os.environ.get("DARKHORN_PUBLISHED_FLUX", "")
 SLACK = 0.0 if PUBLISHED else 5e-3
-SCHEME = Scheme(dual=True, on_shell=False, hadrons=True)
+SCHEME, FORM = Scheme(("N4", "N5"), virtual_hadrons=False), Form((False,))
 
 
 def soil_shape(geometry: dict[str, float]) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def soil_card(entry: dict[str, Any]) -> dict[str, Any]:
 @cache
 def fixed_lifetime(mode: str, whole: bool) -> Chain:
     """The chain with the reference's lifetime and a branching ratio of 1; without decay products unless `whole`."""
-    chain = chain_of(SCHEME, mode)
+    chain = chain_of(SCHEME, FORM, mode)
 
     def prepared(params: Params) -> Params:
         return {**chain.prepare(params), "ctau_n": params["ctau_fixed"]}
