@@ -197,8 +197,8 @@ def dark_coupling(model: Params, scheme: Scheme, transition: Transition) -> jax.
     i, j = (scheme.index(name) for name in transition)
     coupling: jax.Array = model["gD"]
     if transition[1] == "nu":
-        return coupling * _root(jnp.sum(dark_mixing(model)[i] ** 2))
-    return coupling * model["dark_charge"][i] * model["dark_charge"][j]
+        return jnp.asarray(coupling * _root(jnp.sum(dark_mixing(model)[i] ** 2)))
+    return jnp.asarray(coupling * model["dark_charge"][i] * model["dark_charge"][j])
 
 
 class Pairs(NamedTuple):
