@@ -125,7 +125,8 @@ def test_forced_and_free_sampling_have_the_same_rate() -> None:
     assert abs(np.sum(table["weight"] * table["decay_inside"]) - wanted) > PULL * both
 
 
-def test_backward_sampling_gives_the_same_rate_as_forward() -> None:
+@pytest.mark.parametrize("parallel", [False, True], ids=["from a decay line", "parallel"])
+def test_backward_sampling_gives_the_same_rate_as_forward(parallel: bool) -> None:
     """A slab of sand just upstream of the TPC, N4 and Z' that fly for metres."""
     card = {**cards.PEER_BOX, "regions": ["slab"], "physics": {"regimes": ["coherent"], "helicities": ["conserving"]}}
     slab = {"shape": "box", "centre": ["0 cm", "0 cm", "-900 cm"], "size": ["3 m"] * 3, "material": "silicon"}
@@ -133,6 +134,8 @@ def test_backward_sampling_gives_the_same_rate_as_forward() -> None:
     silicon = {"silicon": {"density": "2.3 g/cm3", "composition": {"Si28": 1.0}}}
     card["detector"] = {**card["detector"], "volumes": volumes, "materials": silicon}
     card["model"] = {**card["model"], "epsilon": 1e-5, "gD": 5e-3, "umu4_sq": 1e-9}
+    if parallel:
+        card["source"] = {**card["source"], "decay_line": None}
     simulation = cards.simulation({}, card)
     backward, forward = rate(simulation, "backward"), rate(simulation, "forced")
     assert forward[1] < 0.03 * forward[0]
