@@ -14,8 +14,9 @@ from darkhorn.kernels.errors import InputError
 class BroadPair(ModelSection):
     """Pairs e+ e- that cover every signal: no physics, but the sample that `darkhorn reweight --to` starts from.
 
-    The mass m is uniform in ln m, E - m falls as (E - m + energy_scale)^-2, directions are within about
-    transverse_scale/E of the beam or, with the probability wide_share, anywhere; vertices are uniform in `decay_in`.
+    The mass m is uniform in ln m, E - m falls as (E - m + energy_scale)^-3, directions are within about
+    sqrt(transverse_scale^2 + m^2)/E of the beam or, with the probability wide_share, anywhere; vertices are uniform in
+    `decay_in`.
     """
 
     particles: ClassVar[dict[str, int]] = {"Pair": 5990}
@@ -26,13 +27,15 @@ class BroadPair(ModelSection):
     most_mass: Energy = Field("1 GeV", validate_default=True, description="largest mass of the pair")
     most_energy: Energy = Field("6 GeV", validate_default=True, description="largest energy of the pair")
     energy_scale: Energy = Field(
-        "700 MeV", validate_default=True, description="energies fall beyond about this one above the mass"
+        "800 MeV", validate_default=True, description="energies fall beyond about this one above the mass"
     )
     transverse_scale: Energy = Field(
-        "80 MeV", validate_default=True, description="angles to the beam fall beyond about this energy over that of the pair"
+        "30 MeV",
+        validate_default=True,
+        description="angles to the beam fall beyond this (and the mass, in quadrature) over the energy of the pair",
     )
     wide_share: Annotated[float, number(low=0.0, high=1.0, above=True)] = Field(
-        0.2, description="share of the pairs whose directions are uniform on the sphere"
+        0.1, description="share of the pairs whose directions are uniform on the sphere"
     )
 
     @model_validator(mode="after")

@@ -297,7 +297,8 @@ def proton_time(params: Params, u: jax.Array) -> jax.Array:
     position = u * spill["buckets"]
     bucket = jnp.floor(position)
     inside = jnp.clip(position - bucket, 1e-16, 1 - 1e-16)
-    return bucket * spill["spacing_ns"] + spill["sigma_ns"] * _normal_quantile(inside)
+    time: jax.Array = bucket * spill["spacing_ns"] + spill["sigma_ns"] * _normal_quantile(inside)
+    return time
 
 
 def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:

@@ -145,7 +145,7 @@ def _mixed_edges(axis: str, value: Array, weight: Array, bins: int, whole: Array
     level = 0.5 * np.concatenate([[0.0], share, [1.0]]) + 0.5 * uniform(points)
     found = np.interp(np.linspace(0.0, 1.0, bins + 1), level, points)
     found[0], found[-1] = low, high
-    return found
+    return np.asarray(found)
 
 
 def _range(axis: str, value: Array) -> tuple[float, float]:
@@ -162,4 +162,4 @@ def _mass_edges(value: Array, weight: Array, resolution: float) -> Array:
     median = value[order][np.searchsorted(share, 0.5 * share[-1])]
     below = max(int(np.ceil((median - value.min()) / resolution - 0.5)), 0)
     above = max(int(np.ceil((value.max() - median) / resolution - 0.5)), 0)
-    return median + resolution * (np.arange(-below, above + 2) - 0.5)
+    return np.asarray(median + resolution * (np.arange(-below, above + 2) - 0.5))

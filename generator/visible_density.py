@@ -108,13 +108,13 @@ class Source(Protocol):
 
     covered    (n cells,) whether it is known well enough in a cell
     relative   (n cells,) relative variance of its content there
-    inverse    1/density per cell: `inverse(cell, values)`, (n,) cells and coordinates of events; per expected event
     """
 
     covered: Array
     relative: Array
 
-    def inverse(self, cell: Array, values: Sequence[Array]) -> Array: ...
+    def inverse(self, cell: Array, values: Sequence[Array]) -> Array:
+        """1/(expected events of the cell) for events (n,) with these cells and coordinates."""
 
 
 class SampledSource:
@@ -188,4 +188,4 @@ def _vertex_share(volume: Any, axis: str, table: Array) -> Array:
     u = np.random.default_rng(1).random((3, _VERTEX_POINTS))
     points = dict(zip(VERTEX, volume.sample_uniform(*map(jnp.asarray, u)), strict=True))
     ordered = np.sort(np.asarray(points[axis]))
-    return np.diff(np.searchsorted(ordered, table) / _VERTEX_POINTS)
+    return np.asarray(np.diff(np.searchsorted(ordered, table) / _VERTEX_POINTS))

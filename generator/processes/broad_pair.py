@@ -24,6 +24,7 @@ from darkhorn.kernels.kinematics import Vector
 from darkhorn.kernels.pair_proposal import PairProposal, PairUniforms, sample_pair
 
 PROCESS_ID = 799
+RATE = 1.0  # what the weights of a sample add up to
 TOPOLOGY = Topology(
     name="broad_pair_ee",
     description="a pair e+ e- from a broad density; the target nucleus stays at rest",
