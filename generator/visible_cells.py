@@ -23,6 +23,7 @@ _DOMAIN = {
     "cos_decay": (0.0, 1.0),
 }
 _FEW = 200  # events of the scout below which a slab takes the edges of the whole sample
+_TAIL = 1e-4  # share of a sample beyond which its quantiles are not followed
 _PADDING = 0.02  # of the range, beyond the outermost events of the scout
 
 
@@ -100,9 +101,8 @@ def make_cells(
 ) -> Cells:
     """Cells for a weighted sample of the target, values (n,) of each axis.
 
-    Half of the edges of an axis follow the quantiles of the sample, half are equidistant (in the angle, for 1 - cos):
-    peaks and tails are both resolved. |cos_decay| has equal bins, ln(mass) bins of the width `resolution`, with the
-    median of the sample in the middle of one.
+    |cos_decay| has equal bins; ln(mass) bins of the width `resolution`, with the median of the sample in the middle of
+    one; the others follow the sample (`_mixed_edges`), from the second axis on in each slab.
     """
     edges: list[Array] = []
     slab: Array | None = None
@@ -129,23 +129,28 @@ def make_cells(
 
 
 def _mixed_edges(axis: str, value: Array, weight: Array, bins: int, whole: Array | None = None) -> Array:
-    """Edges at equal steps of (distribution function + uniform)/2, in the range of the sample (or of `whole`)."""
+    """Edges at equal steps of a level, in the range of the sample (or of `whole`): peaks and tails are both resolved.
+
+    The level is the mean of the distribution function F, of ln[F/(1 - F)] cut at `_TAIL` and 1 - `_TAIL`, and of
+    ln(1 + x/median) for the axes that start at 0, x itself for the others, each going from 0 to 1.
+    """
     low, high = (whole[0], whole[-1]) if whole is not None else _range(axis, value)
     order = np.argsort(value)
-    ordered = value[order]
+    points = np.concatenate([[low], value[order], [high]])
     share = np.cumsum(weight[order])
-    share = (share - 0.5 * weight[order]) / share[-1]
-
-    def uniform(x: Array | float) -> Any:
-        if axis == "backward":
-            return (np.sqrt(x) - np.sqrt(low)) / (np.sqrt(high) - np.sqrt(low))
-        return (x - low) / (high - low)
-
-    points = np.concatenate([[low], ordered, [high]])
-    level = 0.5 * np.concatenate([[0.0], share, [1.0]]) + 0.5 * uniform(points)
+    share = np.concatenate([[0.0], (share - 0.5 * weight[order]) / share[-1], [1.0]])
+    cut = np.clip(share, _TAIL, 1 - _TAIL)
+    place = points
+    if _DOMAIN.get(axis, (-np.inf, np.inf))[0] == 0.0:
+        place = np.log1p(points / max(float(np.interp(0.5, share, points)), 1e-9 * high))
+    level = sum(_unit(part) for part in (share, np.log(cut / (1 - cut)), place)) / 3
     found = np.interp(np.linspace(0.0, 1.0, bins + 1), level, points)
     found[0], found[-1] = low, high
     return np.asarray(found)
+
+
+def _unit(x: Array) -> Array:
+    return np.asarray((x - x[0]) / (x[-1] - x[0]))
 
 
 def _range(axis: str, value: Array) -> tuple[float, float]:
