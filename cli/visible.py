@@ -17,7 +17,10 @@ def visible_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _OPTIONS = (
     click.option(
-        "--to", "target", metavar="CARD", help="Weight to this card, masses included, by its density in visible variables."
+        "--to",
+        "target",
+        metavar="CARD",
+        help="Weight to this card, masses included, by its density in visible variables.",
     ),
     click.option(
         "--in",

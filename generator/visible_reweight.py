@@ -303,15 +303,23 @@ def bin_errors(events: Events, number: Array, bins: int) -> tuple[Array, Array, 
 
     number  (n,) the bin of each event, in the order of `events["weight"]`; negative: none
 
-    The statistical error is sqrt(sum w^2). Densities err alike for all events of a cell: the density error of a bin is
-    sqrt(sum over cells of (sum of w of the bin in the cell * relative error)^2). InputError for files that were not
-    reweighted in visible variables.
+    Formulas: `histogram_errors`. InputError for events that were not reweighted in visible variables.
     """
     for name in (CELL, ERROR):
         if name not in events.columns:
             do = "Make them with `darkhorn reweight FILE --to CARD`."
             raise InputError("columns of the events", f"no `{name}`", "events of a reweighted file", do)
-    weight, cell, relative = events["weight"], events[CELL], events[ERROR]
+    return histogram_errors(events["weight"], events[CELL], events[ERROR], number, bins)
+
+
+def histogram_errors(
+    weight: Array, cell: Array, relative: Array, number: Array, bins: int
+) -> tuple[Array, Array, Array]:
+    """(content, statistical error, density error) of a histogram, each (bins,), from (n,) columns of the events.
+
+    The statistical error is sqrt(sum w^2). Densities err alike for all events of a cell: the density error of a bin is
+    sqrt(sum over cells of (sum of w of the bin in the cell * relative error)^2).
+    """
     used = (np.asarray(number) >= 0) & (cell >= 0)
     weight, cell, relative, chosen = weight[used], cell[used], relative[used], np.asarray(number)[used]
     pairs, place = np.unique(chosen.astype(np.int64) << 32 | cell.astype(np.int64), return_inverse=True)
