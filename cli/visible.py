@@ -20,7 +20,7 @@ _OPTIONS = (
         "--to",
         "target",
         metavar="CARD",
-        help="Weight to this card, masses included, by its density in visible variables.",
+        help="Weight to this card, masses included, in visible variables.",
     ),
     click.option(
         "--in",
@@ -28,7 +28,7 @@ _OPTIONS = (
         default="e_ee,cos_theta_ee,asymmetry,opening_angle",
         show_default=True,
         metavar="NAME,...",
-        help="With --to: the variables whose distributions are those of CARD; mass_ee, decay_x, decay_y, decay_z as well.",
+        help="With --to: variables to be distributed as in CARD; also mass_ee, decay_x, decay_y, decay_z.",
     ),
     click.option(
         "--density-events",

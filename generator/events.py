@@ -95,8 +95,9 @@ class Events:
         return tuple(np.broadcast_to(np.asarray(p, dtype=np.float64), (n,)) for p in (e, px, py, pz))  # type: ignore[return-value]
 
     def visible(self) -> dict[str, Array]:
-        """What a detector sees of the pair e+ e-: {name: (n,)} of every name in `generator.visible.VARIABLES`, which has
-        units and meanings, in the order of `events["weight"]`. InputError for events without a pair.
+        """What a detector sees of the pair e+ e-: {name: (n,)} for every name in `generator.visible.VARIABLES`.
+
+        Units and meanings are there; the order is that of `events["weight"]`. InputError for events without a pair.
         """
         from darkhorn.generator.visible import VARIABLES, check_pair, visible
 

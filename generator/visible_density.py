@@ -165,14 +165,14 @@ class BroadSource:
     @classmethod
     def fits(cls, axes: Sequence[str]) -> bool:
         """Whether the density is known in these axes."""
-        return tuple(axes[:4]) == cls.AXES and len(axes) <= 5
+        return tuple(axes[:4]) == cls.AXES and (len(axes) == 4 or (len(axes) == 5 and axes[4] in VERTEX))
 
     def inverse(self, cell: Array, values: Sequence[Array]) -> Array:
         """1/(volume of the cell times the density at the event), (n,)."""
         energy, backward, log_mass = values[:3]
         density = self._total * pair_density(energy, backward, log_mass, self._proposal, np) * self._volume[cell]
         good = self.covered[cell] & (density > 0)
-        return np.divide(1.0, density, out=np.zeros_like(density), where=good)
+        return np.asarray(np.divide(1.0, density, out=np.zeros_like(density), where=good))
 
 
 def _area_above(energy: Array, log_mass: Array) -> Array:

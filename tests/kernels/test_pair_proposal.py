@@ -23,7 +23,7 @@ def sample(proposal: PairProposal, rng: np.random.Generator) -> tuple[np.ndarray
     found = pair_observables(em, ep, M)
     pair = em.plus(ep)
     turns = np.arctan2(np.asarray(pair.y), np.asarray(pair.x)) / (2 * np.pi) + 0.5
-    return tuple(map(np.asarray, (found.energy, found.backward, jnp.log(found.mass), found.cos_decay))) + (turns,)
+    return (*map(np.asarray, (found.energy, found.backward, jnp.log(found.mass), found.cos_decay)), turns)
 
 
 def moments_of(density: np.ndarray, x: np.ndarray) -> np.ndarray:

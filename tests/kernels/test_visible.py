@@ -1,6 +1,7 @@
 """Observables of a pair against exact arithmetic and against a decay whose angles are known."""
 
 from fractions import Fraction
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,8 +48,8 @@ def test_against_exact_arithmetic(rng: np.random.Generator, spread: float) -> No
 
 def test_numpy_and_jax_agree(rng: np.random.Generator) -> None:
     em, ep = lepton(rng, 1000, 0.3), lepton(rng, 1000, 0.3)
-    host = [FourVector(*(np.asarray(c) for c in p)) for p in (em, ep)]
-    for one, other in zip(pair_observables(em, ep, M), pair_observables(*host, M, np), strict=True):
+    host: Any = [FourVector(*map(np.asarray, p)) for p in (em, ep)]  # type: ignore[arg-type]
+    for one, other in zip(pair_observables(em, ep, M), pair_observables(host[0], host[1], M, np), strict=True):
         assert isinstance(other, np.ndarray)
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 

@@ -1,4 +1,4 @@
-"""Is a reweighted sample the same as a direct one? chi^2 of histograms, with the errors of both and of the densities."""
+"""Is a reweighted sample the same as a direct one? chi^2 of histograms, with the errors of all that went in."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ FEWEST = 20  # effective events of a bin below which it is merged with the other
 
 
 class Sample(NamedTuple):
-    """Visible variables by name and weights; of reweighted events the cell and the relative error of the density, too."""
+    """Visible variables by name, and weights; of reweighted events the cell and the error of the density, too."""
 
     visible: dict[str, NDArray[Any]]
     weight: NDArray[Any]
@@ -38,7 +38,8 @@ def quantiles(value: NDArray[np.float64], weight: NDArray[np.float64], bins: int
 def chi2_probability(
     reweighted: Sample, number: NDArray[Any], direct: Sample, wanted: NDArray[Any], bins: int, scale: float
 ) -> float:
-    assert reweighted.cell is not None and reweighted.relative is not None
+    assert reweighted.cell is not None
+    assert reweighted.relative is not None
     content, statistical, density = histogram_errors(
         reweighted.weight, reweighted.cell, reweighted.relative, number, bins
     )
