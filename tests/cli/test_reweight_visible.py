@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL
 
+# One channel instead of eight: quick to compile.
+SMALL = [
+    *("--set", "physics.regimes=[coherent]", "--set", "physics.helicities=[conserving]"),
+    *("--set", "source.flavours=[nu_mu]"),
+]
 QUICK = ["--density-events", "30000"]
 
 
