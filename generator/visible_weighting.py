@@ -21,7 +21,7 @@ DENSITY_EVENTS = 10_000_000
 MASS_RESOLUTION = 0.1
 # Bins per axis. Where the source is known at every point, cells with few events of the target do no harm
 # (docs/visible_reweighting.md); where it is sampled, its content is in the denominator.
-FINE = {"e_ee": 80, "backward": 60, "cos_decay": 5, "asymmetry": 8, "opening_angle": 32}
+FINE = {"e_ee": 80, "backward": 60, "cos_decay": 8, "asymmetry": 8, "opening_angle": 32}
 COARSE = {"e_ee": 24, "backward": 24, "cos_decay": 4, "asymmetry": 6, "opening_angle": 20}
 VERTEX_BINS = 8
 SCOUT_EVENTS = 1 << 20

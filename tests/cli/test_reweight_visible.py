@@ -36,7 +36,7 @@ def test_to_a_card(broad: Path, darkhorn: Callable[..., Any], tmp_path: Path) ->
     assert "covered" in result.err
     assert darkhorn("validate", out).code == 0
     said = darkhorn("info", out).out.split("reweighted to   microboone, ")[1].splitlines()
-    assert "m4 106 MeV" in said[0]
+    assert "m4 0.106 GeV" in said[0]
     assert "covered" in said[1]
     told = json.loads(darkhorn("info", out, "--json").out)
     assert told["visible_reweighting"]["target_card_resolved"]["physics"]["regimes"] == ["coherent"]
