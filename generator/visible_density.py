@@ -143,7 +143,7 @@ class BroadSource:
 
     AXES = ("e_ee", "backward", "log_mass", "cos_decay")
 
-    def __init__(self, proposal: PairProposal, cells: Cells, total: float, vertex: Any) -> None:
+    def __init__(self, proposal: PairProposal, cells: Cells, total: float, volumes: Sequence[Any]) -> None:
         self._proposal, self._total = proposal, total
         energy, backward = cells.table("e_ee")[0], cells.table("backward")
         mass, decay = cells.table("log_mass"), cells.table("cos_decay")
@@ -155,7 +155,7 @@ class BroadSource:
         good &= (heavy <= float(proposal.most_mass))[None]
         covered = np.broadcast_to(good[:, None, :, None] & (volume > 0), volume.shape)
         if len(cells.axes) > 4:
-            share = _vertex_share(vertex, cells.axes[4], cells.table(cells.axes[4]))
+            share = _vertex_share(volumes, cells.axes[4], cells.table(cells.axes[4]))
             volume = volume[..., None] * share[:, None, None, None, :]
             covered = covered[..., None] & (volume > 0)
         self.covered = covered.ravel()
@@ -183,9 +183,12 @@ def _area_above(energy: Array, log_mass: Array) -> Array:
     return np.asarray(length.mean(axis=-1) * np.diff(log_mass))
 
 
-def _vertex_share(volume: Any, axis: str, table: Array) -> Array:
-    """(n_0, n) share of the volume between the edges of a coordinate, by uniform points."""
+def _vertex_share(volumes: Sequence[Any], axis: str, table: Array) -> Array:
+    """(n_0, n) share of the volumes between the edges of a coordinate, by uniform points."""
     u = np.random.default_rng(1).random((3, _VERTEX_POINTS))
-    points = dict(zip(VERTEX, volume.sample_uniform(*map(jnp.asarray, u)), strict=True))
-    ordered = np.sort(np.asarray(points[axis]))
-    return np.asarray(np.diff(np.searchsorted(ordered, table) / _VERTEX_POINTS))
+    sizes = np.array([float(volume.volume()) for volume in volumes])
+    share = np.zeros(table.shape)
+    for volume, size in zip(volumes, sizes / sizes.sum(), strict=True):
+        points = dict(zip(VERTEX, volume.sample_uniform(*map(jnp.asarray, u)), strict=True))
+        share += size * np.searchsorted(np.sort(np.asarray(points[axis])), table) / _VERTEX_POINTS
+    return np.asarray(np.diff(share))

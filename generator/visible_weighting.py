@@ -103,8 +103,8 @@ def make_weighting(
     wanted = measure(target, cells, density_events, seeds[0])
     found: Source
     if known:
-        shape = source.build.channels[0].params["decay_region"]
-        found = BroadSource(proposal_of(source.card), cells, RATE, shape)
+        volumes = [channel.params["decay_region"] for channel in source.build.channels]
+        found = BroadSource(proposal_of(source.card), cells, RATE, volumes)
     else:
         found = SampledSource(measure(source, cells, density_events, seeds[1]), limits.density_events)
     coverage = float(wanted.content[found.covered].sum()) / wanted.total

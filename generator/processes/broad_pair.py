@@ -39,10 +39,10 @@ TOPOLOGY = Topology(
 )
 
 
-def _vertex(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
-    """Decay point uniform in `decay_region`. No factor."""
+def _vertex(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Decay point uniform in `decay_region`; the factor is the share of this volume in those of `decay_in`."""
     x, y, z = params["decay_region"].sample_uniform(u[0], u[1], u[2])
-    return {"decay_x": x, "decay_y": y, "decay_z": z}, None
+    return {"decay_x": x, "decay_y": y, "decay_z": z}, params["share"]
 
 
 def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
@@ -69,7 +69,7 @@ def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
 
 CHAIN = Chain(
     (
-        Stage("vertex", ("x", "y", "z"), _vertex, weighs=False),
+        Stage("vertex", ("x", "y", "z"), _vertex),
         Stage(
             "pair",
             ("mass", "energy", "polar", "azimuth", "lepton", "lepton_azimuth"),
@@ -81,7 +81,7 @@ CHAIN = Chain(
     )
 )
 _MOMENTA = tuple(f"{role}_{c}" for role in ("pair", "em", "ep") for c in ("px", "py", "pz", "e"))
-STORED = ("decay_x", "decay_y", "decay_z", "decay_t", "pair_mass", *_MOMENTA, "w_sampling", "weight")
+STORED = ("decay_x", "decay_y", "decay_z", "decay_t", "pair_mass", *_MOMENTA, "w_vertex", "w_sampling", "weight")
 
 
 def proposal_of(card: RunCard) -> PairProposal:
@@ -90,55 +90,62 @@ def proposal_of(card: RunCard) -> PairProposal:
 
 
 def build(card: RunCard) -> Build:
-    """The one channel of the card."""
-    if tuple(card.regions) != (card.decay_in,):
-        do = f"Write `regions: [{card.decay_in}]`: this model has no scattering, only vertices in `decay_in`."
-        raise InputError("regions", ", ".join(card.regions), card.decay_in, do)
+    """One channel for each volume of `decay_in`."""
+    if set(card.regions) != set(card.decay_in):
+        wanted = ", ".join(card.decay_in)
+        do = f"Write `regions: [{wanted}]`: this model has no scattering, only vertices in `decay_in`."
+        raise InputError("regions", ", ".join(card.regions), wanted, do)
     exp = experiment(card)
-    atoms = exp.scatterers(card.decay_in)
-    target = nuclide(max(atoms, key=lambda name: atoms[name]))
     code = card.output.pdg_map["Pair"]
-    constants: dict[str, np.generic] = {
-        "process_id": np.int16(PROCESS_ID),
-        "region": np.int8(0),
-        "pair_pdg": np.int32(code),
-        "target_pdg": np.int32(target.pdg),
-        "target_mass": np.float64(target.mass),
-        "remnant_mass": np.float64(target.mass),
-    }
-    params = {
-        "decay_region": exp.detector.volumes[card.decay_in].shape,
+    common = {
         "proposal": proposal_of(card),
         "m_lepton": np.asarray(MASS_ELECTRON),
         "spill": exp.spill,
         "origin": next(iter(exp.beam.values()))["origin"],
     }
-    channel = Channel(
-        name=f"pair/{card.decay_in}",
-        chain=CHAIN,
-        params=params,
-        topology=TOPOLOGY,
-        process_id=PROCESS_ID,
-        projectile_pdg=code,
-        target=target.name,
-        target_pdg=target.pdg,
-        regime="none",
-        helicity="none",
-        region=card.decay_in,
-        constants=constants,
-        columns=STORED,
-        can_miss=False,
-        target_fraction=1.0,
-    )
+    shapes = {name: exp.detector.volumes[name].shape for name in card.decay_in}
+    whole = sum(float(shape.volume()) for shape in shapes.values())
+    channels = []
+    for index, name in enumerate(card.regions):
+        atoms = exp.scatterers(name)
+        target = nuclide(max(atoms, key=lambda nucleus: atoms[nucleus]))
+        constants: dict[str, np.generic] = {
+            "process_id": np.int16(PROCESS_ID),
+            "region": np.int8(index),
+            "pair_pdg": np.int32(code),
+            "target_pdg": np.int32(target.pdg),
+            "target_mass": np.float64(target.mass),
+            "remnant_mass": np.float64(target.mass),
+        }
+        share = np.asarray(float(shapes[name].volume()) / whole)
+        channels.append(
+            Channel(
+                name=f"pair/{name}",
+                chain=CHAIN,
+                params={**common, "decay_region": shapes[name], "share": share},
+                topology=TOPOLOGY,
+                process_id=PROCESS_ID,
+                projectile_pdg=code,
+                target=target.name,
+                target_pdg=target.pdg,
+                regime="none",
+                helicity="none",
+                region=name,
+                constants=constants,
+                columns=STORED,
+                can_miss=False,
+                target_fraction=1.0,
+            )
+        )
     text = "pair e+ e- of a broad density: no particle of nature"
     particle = {"pdg": code, "name": "Pair", "mass": 0.0, "charge": 0, "width": 0.0, "two_spin": 2, "role": "pair"}
     process = {"id": PROCESS_ID, "name": "broad e+ e- pair", "description": "a sample to be reweighted", "arxiv": []}
     return Build(
-        channels=(channel,),
+        channels=tuple(channels),
         masses={"electron": MASS_ELECTRON},
         particles=[{**particle, "description": text}],
         processes=[process],
-        regions=[card.decay_in],
+        regions=list(card.regions),
         flux={},
         detector={
             "name": exp.detector.name,

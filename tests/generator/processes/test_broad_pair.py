@@ -56,6 +56,16 @@ def test_vertices_are_uniform_and_in_time(broad: Events) -> None:
     assert -10 < late.min() < late.max() < 84 * 18.94  # the spill
 
 
+def test_two_volumes_share_by_size() -> None:
+    """The modules of ICARUS are alike: half of the weight in each."""
+    tpcs = ["tpc-east", "tpc-west"]
+    events = cards.simulation({"detector": "icarus", "regions": tpcs, "decay_in": tpcs}, "microboone-broad").run(5000)
+    assert events.sum_w == pytest.approx(1.0, abs=0.01)
+    found = [events["weight"][events["region"] == i].sum() for i in (0, 1)]
+    assert found[0] == pytest.approx(found[1], rel=0.01)
+    assert np.all((events["decay_x"] > 0)[events["region"] == 0] == (events["decay_x"] > 0)[events["region"] == 0][0])
+
+
 def test_refusals() -> None:
     wrong = {"model.least_mass": "1 MeV"}, {"model.most_mass": "7 GeV"}, {"model.wide_share": 1.0}
     for overrides in wrong:
