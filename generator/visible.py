@@ -39,12 +39,19 @@ def check_variables(names: Sequence[str], where: str = "--in") -> tuple[str, ...
 
 
 def check_pair(topologies: Iterable[Topology], where: str) -> None:
-    """Raise InputError unless every topology has an electron `em` and a positron `ep` of a `decay` vertex."""
+    """Raise InputError unless every topology has one pair, an electron `em` and a positron `ep`, made at `decay`."""
     for topology in topologies:
-        roles = {particle.role for particle in topology.particles}
-        if not {"em", "ep"} <= roles or "decay" not in topology.positions:
-            found = f"events of the kind {topology.name}, without a pair em, ep"
-            raise InputError(where, found, "events with a pair e+ e-", "Visible variables are those of a pair.")
+        roles = {particle.role: particle for particle in topology.particles}
+        em, reason = roles.get("em"), ""
+        if em is None or "ep" not in roles or em.pdg != 11 or em.produced is None:
+            reason = "without a pair e+ e- of the roles em, ep"
+        elif "em2" in roles:
+            reason = "with two pairs"
+        elif topology.vertices[em.produced].position != "decay":
+            reason = "whose pair is not made at the vertex `decay`"
+        if reason:
+            found = f"events of the kind {topology.name}, {reason}"
+            raise InputError(where, found, "events with one pair e+ e-", "Visible variables are those of a pair.")
 
 
 def visible(columns: Mapping[str, Any], lepton_mass: Any, xp: ModuleType = np) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from darkhorn.generator.visible import DEFAULT, VARIABLES, check_variables
+from darkhorn.generator.processes.dark_neutrino_topologies import topology
+from darkhorn.generator.visible import DEFAULT, VARIABLES, check_pair, check_variables
 from darkhorn.generator.visible_cells import Cells, axes_of, find, make_cells
 from darkhorn.generator.visible_density import Density, SampledSource
 from darkhorn.kernels.errors import InputError
@@ -67,6 +68,17 @@ def test_axes() -> None:
     for wrong, hint in ((["e_e"], "e_ee"), ([], "no variable"), (["e_ee", "e_ee"], "once")):
         with pytest.raises(InputError, match=hint):
             check_variables(wrong)
+
+
+def test_events_without_exactly_one_pair_are_refused() -> None:
+    check_pair([topology(bound=True), topology(bound=False, on_shell=(False,))], "here")
+    for wrong, reason in (
+        (topology(False, pairs=("mu+mu-",)), "without a pair"),
+        (topology(False, displaced=True), "not made at"),
+        (topology(False, ("n5", "n4", "nu_out"), ("e+e-", "e+e-"), (True, True)), "two pairs"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            check_pair([wrong], "here")
 
 
 def test_inverse_of_a_sampled_density_has_no_bias(rng: np.random.Generator) -> None:
