@@ -287,19 +287,28 @@ DECAY_FREE = Stage("decay", ("flight",), _decay_free, weighs=False)
 
 
 # ------------------------------------------------------------------------------------------------------------ time
+def proton_time(params: Params, u: jax.Array) -> jax.Array:
+    """Time (ns) at which a proton hits the target, in one of the filled buckets.
+
+    One uniform number (n,) chooses the bucket and, rescaled, the place in its Gaussian. params["spill"]: `buckets`,
+    `spacing_ns`, `sigma_ns`.
+    """
+    spill = params["spill"]
+    position = u * spill["buckets"]
+    bucket = jnp.floor(position)
+    inside = jnp.clip(position - bucket, 1e-16, 1 - 1e-16)
+    time: jax.Array = bucket * spill["spacing_ns"] + spill["sigma_ns"] * _normal_quantile(inside)
+    return time
+
+
 def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
     """Times of scattering and decay: proton on target in one of the filled buckets, then parent, neutrino and N fly.
 
-    One uniform number chooses the bucket and, rescaled, the place in its Gaussian. The parent flies at the speed of a
-    charged pion that sends a neutrino of this energy forward. No factor.
+    The parent flies at the speed of a charged pion that sends a neutrino of this energy forward. No factor.
 
-    params["spill"]: `buckets`, `spacing_ns`, `sigma_ns`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
+    params["spill"], see `proton_time`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
     """
-    spill = params["spill"]
-    position = u[0] * spill["buckets"]
-    bucket = jnp.floor(position)
-    inside = jnp.clip(position - bucket, 1e-16, 1 - 1e-16)
-    proton = bucket * spill["spacing_ns"] + spill["sigma_ns"] * _normal_quantile(inside)
+    proton = proton_time(params, u[0])
     gamma = jnp.maximum(state["energy"] * params["parent_gamma_per_gev"], 1.05)
     parent_beta = jnp.sqrt(1 - 1 / (gamma * gamma))
     flown = state["birth_along"] - params["beam"]["start_cm"]

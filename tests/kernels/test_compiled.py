@@ -13,13 +13,36 @@ import numpy as np
 import pytest
 from scattering import nucleus, vertices
 
-from darkhorn.kernels import flight, form_factors, kinematics, quadrature, sampling, trigonometry, vegas
+from darkhorn.kernels import (
+    flight,
+    form_factors,
+    kinematics,
+    pair_proposal,
+    quadrature,
+    sampling,
+    trigonometry,
+    vegas,
+    visible,
+)
 from darkhorn.kernels.kinematics import FourVector, Vector
 from darkhorn.kernels.matrix_elements import neutral_decays, upscattering
 
-MODULES = (flight, form_factors, kinematics, quadrature, sampling, trigonometry, vegas, neutral_decays, upscattering)
+MODULES = (
+    flight,
+    form_factors,
+    kinematics,
+    quadrature,
+    sampling,
+    trigonometry,
+    vegas,
+    neutral_decays,
+    upscattering,
+    pair_proposal,
+    visible,
+)
 # width_through_vector takes a function: width_off_shell is its case
 HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map", "width_through_vector"}
+PROPOSAL = (0.0011, 1.0, 6.0, 0.8, 0.03, 0.1)
 SIZES = (1, 3, 16_384, 16_385, 65_537)
 
 
@@ -118,6 +141,23 @@ CASES: dict[str, Case] = {
     "chain_density_terms": Case(lambda rng, n: (*masses(0.2, 0.1, 0.06, 0.02, -1.0, 0.0), between(-1, 1)(rng, n))),
     # rounding decides which side of a split a number near it falls: then a row may differ, none did for these
     "sample_chain": Case(chain, tolerance=1e-8),
+    "pair_observables": Case(
+        lambda rng, n: (on_shell(rng, n, 0.1), on_shell(rng, n, 0.1), scalar(0.1)), tolerance=1e-10
+    ),
+    "sample_pair": Case(
+        lambda rng, n: (
+            pair_proposal.PairUniforms(*rows(*[(0.0, 1.0)] * 6)(rng, n)),
+            pair_proposal.PairProposal(*map(scalar, PROPOSAL)),
+            scalar(0.0005),
+        ),
+        tolerance=1e-9,
+    ),
+    "pair_density": Case(
+        lambda rng, n: (
+            *rows((0.0, 4.0), (0.0, 2.0), (-7.0, 0.0))(rng, n),
+            pair_proposal.PairProposal(*map(scalar, PROPOSAL)),
+        )
+    ),
     "threshold": Case(rows((0.0, 1.0), (0.9, 40.0))),
     "invariants": Case(rows((0.5, 5.0), (0.0, 0.8), (0.9, 40.0)), tolerance=1e-9),
     "effective_form_factors": Case(lambda rng, n: (*rows((0.001, 0.1))(rng, n), scalar(0.03), ARGON, VERTICES)),
