@@ -32,6 +32,7 @@ ENTRIES = json.loads((Path(__file__).parents[1] / "reference/soil.json").read_te
 PUBLISHED = os.environ.get("DARKHORN_PUBLISHED_FLUX", "")
 SLACK = 0.0 if PUBLISHED else 5e-3
 SCHEME, FORM = Scheme(("N4", "N5"), virtual_hadrons=False), Form((False,))
+NAMES = (("n4", "n5"), ("nu_out", "n4"))
 
 
 def soil_shape(geometry: dict[str, float]) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def soil_card(entry: dict[str, Any]) -> dict[str, Any]:
 @cache
 def fixed_lifetime(mode: str, whole: bool) -> Chain:
     """The chain with the reference's lifetime and a branching ratio of 1; without decay products unless `whole`."""
-    chain = chain_of(SCHEME, FORM, mode)
+    chain = chain_of(SCHEME, FORM, mode, NAMES)
 
     def prepared(params: Params) -> Params:
         return {**chain.prepare(params), "ctau_n": params["ctau_fixed"]}
