@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scattering
 from numpy.typing import NDArray
-from scattering import entries, nucleon, nucleus, points, totals, values, vertices
+from scattering import centre_of_mass, entries, nucleon, nucleus, points, totals, values, vertices
 
 from darkhorn.kernels.constants import (
     AXIAL_COUPLING,
@@ -130,20 +130,6 @@ def test_every_differential_cross_section() -> None:
 
 
 # --- explicit Dirac matrices -------------------------------------------------
-
-
-def centre_of_mass(energy: Real, m: Real, mass: Real, cosine: Real) -> tuple[Real, Real, Real, Real]:
-    """k1, k2, k3, k4 in the centre-of-mass frame, by textbook formulas."""
-    s = mass**2 + 2 * energy * mass
-    root = np.sqrt(s)
-    p1 = (s - mass**2) / (2 * root)
-    e3 = (s + m**2 - mass**2) / (2 * root)
-    p3 = np.sqrt(e3**2 - m**2)
-    sine, zero = np.sqrt(1 - cosine**2), np.zeros_like(p1)
-    k1 = np.stack([p1, zero, zero, p1], axis=-1)
-    k2 = np.stack([root - p1, zero, zero, -p1], axis=-1)
-    k3 = np.stack([e3, p3 * sine, zero, p3 * cosine], axis=-1)
-    return k1, k2, k3, k1 + k2 - k3
 
 
 def form_factors(
