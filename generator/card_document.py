@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from darkhorn.generator.card_errors import CardErrors, problems_of, shown
 from darkhorn.generator.card_io import line_numbers
+from darkhorn.generator import card_mediators as _card_mediators  # noqa: F401  (registers its sections)
 from darkhorn.generator.card_models import MODELS, SOURCES, Generate, ModelSection, Output, Physics, SourceSection
 from darkhorn.generator.card_places import Detector, SameShape, detector_by_name
 from darkhorn.generator.card_sections import OneOf, Section, Shorthand, to_plain
@@ -70,6 +71,8 @@ class RunCard(Section):
         self.fill(output=self.output.model_copy())
         problems = _inside("output", self.output.complete(self.model.particles))
         visible = self.model.visible_states
+        if "visible" not in self.generate.model_fields_set:
+            self.fill(generate=self.generate.model_copy(update={"visible": visible[0]}))
         if self.generate.visible not in visible:
             do = did_you_mean(self.generate.visible, visible).strip() or "Choose one of these."
             problems.append(InputError("generate.visible", shown(self.generate.visible), ", ".join(visible), do))

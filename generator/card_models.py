@@ -5,6 +5,7 @@ A new model or kind of source is a `ModelSection` or `SourceSection` of its own,
 """
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -48,17 +49,21 @@ class ModelSection(Section):
     """Base of every model. A subclass has a field `name` with its own word.
 
     particles       name -> default PDG code of each new state: the keys that `output.pdg_map` may have
-    visible_states  the final states that `generate.visible` may ask for
+    visible_states  the final states that `generate.visible` may ask for; the first is its default
+    process         name of the process that makes its events, if it is not `name`
     """
 
     particles: ClassVar[dict[str, int]] = {}
     visible_states: ClassVar[tuple[str, ...]] = ()
+
+    process: ClassVar[str] = ""
 
     name: str
 
 
 SOURCES: dict[str, type[Section]] = {}
 MODELS: dict[str, type[Section]] = {}
+MEDIATORS: dict[str, type[Section]] = {}  # of dark neutrinos: word of `mediator` -> section
 
 
 def register_source(kind: str, section: type[SourceSection]) -> None:
@@ -154,6 +159,9 @@ class DarkNeutrino(ModelSection):
     )
 
     name: Annotated[Literal["dark-neutrino"], word(Literal["dark-neutrino"])] = Field(description="this model")
+    mediator: Annotated[Literal["vector"], word(Literal["vector"])] = Field(
+        "vector", description="a dark photon Z'; others have other keys: see the sections after this one"
+    )
     hnl: Annotated[Hnl, word(Hnl)] = Field(description="nature of N4: dirac or majorana")
     m4: Energy = Field(description="mass of the heavy neutral lepton N4", examples=["106 MeV"])
     mzprime: Energy = Field(description="mass of the dark photon Z'", examples=["30 MeV"])
@@ -179,6 +187,26 @@ class DarkNeutrino(ModelSection):
     alphaD: Annotated[float, number(low=0.0, high=4 * math.pi, above=True)] = Field(
         0.0, exclude=True, description="gD^2 / (4 pi), instead of gD", json_schema_extra=_no_default
     )
+
+    @classmethod
+    def forms(cls) -> tuple[type[Section], ...]:
+        """One section for each mediator."""
+        return tuple(MEDIATORS.values())
+
+    @classmethod
+    def form_of(cls, data: Mapping[str, Any]) -> type[Section]:
+        """By `mediator`; the default is a vector."""
+        found = data.get("mediator", "vector")
+        if not isinstance(found, str) or found not in MEDIATORS:
+            do = did_you_mean(found[:60], list(MEDIATORS)).strip() if isinstance(found, str) else ""
+            raise InputError("mediator", shown(found), ", ".join(MEDIATORS), do or "Choose one of these.")
+        return MEDIATORS[found]
+
+    @classmethod
+    def foreign(cls, key: str) -> str:
+        """The mediators that have this key."""
+        names = [name for name, section in MEDIATORS.items() if key in section.known_keys()]
+        return f"It belongs to `mediator: {' or '.join(names)}`. Remove it, or change the mediator." if names else ""
 
     @model_validator(mode="after")
     def _physical(self) -> Self:
@@ -288,3 +316,4 @@ class Output(Section):
 
 register_source("histogram", HistogramSource)
 register_model("dark-neutrino", DarkNeutrino)
+MEDIATORS["vector"] = DarkNeutrino
