@@ -13,14 +13,13 @@ from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import CardErrors
 from darkhorn.generator.card_models import MEDIATORS, DarkNeutrino, Hnl, ModelSection
-from darkhorn.generator.card_sections import Section
 from darkhorn.generator.card_values import Energy, number, quantity, word
+from darkhorn.generator.card_vertices import ScalarVertices
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError
 
 Moment = Annotated[float, quantity("magnetic moment", least=0.0)]
 Yukawa = Annotated[float, number(low=0.0, high=math.sqrt(4 * math.pi))]
-ScalarCoupling = Annotated[float, number(low=-math.sqrt(4 * math.pi), high=math.sqrt(4 * math.pi))]
 MixingAngle = Annotated[float, number(low=0.0, high=math.pi / 2)]
 NO_MOMENT, NO_YUKAWA = 0.0, 0.0
 
@@ -119,16 +118,6 @@ class DipoleNeutrino(MediatorSection):
 def _yukawa(what: str) -> float:
     field: float = Field(NO_YUKAWA, description=f"coupling of h' to {what}: s h' Nbar P_L nu + h.c.", examples=[1e-4])
     return field
-
-
-class ScalarVertices(Section):
-    """Couplings of h' to ordinary matter, g h' fbar f, given directly: in place of those that theta makes."""
-
-    e_S: ScalarCoupling | None = Field(None, description="to electrons", examples=[1.0e-4])
-    mu_S: ScalarCoupling | None = Field(None, description="to muons")
-    tau_S: ScalarCoupling | None = Field(None, description="to taus")
-    p_S: ScalarCoupling | None = Field(None, description="to protons at rest")
-    n_S: ScalarCoupling | None = Field(None, description="to neutrons at rest")
 
 
 class ScalarNeutrino(MediatorSection):

@@ -14,6 +14,7 @@ from darkhorn.generator.card_errors import CardErrors, shown
 from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
 from darkhorn.generator.card_sections import Section
 from darkhorn.generator.card_values import Energy, Flag, listed, number, text_like, whole, word
+from darkhorn.generator.card_vertices import VectorVertices
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
 
@@ -180,12 +181,18 @@ class DarkNeutrino(ModelSection):
     ue5: MixingSquared = Field(0.0, exclude=True, description="|V_e5|, instead of ue5_sq")
     utau5_sq: MixingSquared = Field(0.0, description="|V_tau5|^2, mixing of N5 with nu_tau (needs m5)")
     utau5: MixingSquared = Field(0.0, exclude=True, description="|V_tau5|, instead of utau5_sq")
-    epsilon: Coupling = Field(
-        description="kinetic mixing of Z': it couples to charge with e epsilon", examples=[8.0e-4]
+    epsilon: Coupling | None = Field(
+        None,
+        description="kinetic mixing of Z': it couples to charge with e epsilon; needed unless `vertices` has e_V, p_V",
+        examples=[8.0e-4],
     )
     gD: DarkCoupling = Field(0.0, description="dark gauge coupling", examples=[2.0], json_schema_extra=_no_default)
     alphaD: Annotated[float, number(low=0.0, high=4 * math.pi, above=True)] = Field(
         0.0, exclude=True, description="gD^2 / (4 pi), instead of gD", json_schema_extra=_no_default
+    )
+
+    vertices: VectorVertices = Field(
+        VectorVertices.model_validate({}), description="couplings of Z' given directly, in place of those above"
     )
 
     @classmethod
@@ -215,7 +222,7 @@ class DarkNeutrino(ModelSection):
             self.fill(**{f"{flavour}_sq": squared, flavour: math.sqrt(squared)})
         coupling = self.gD or math.sqrt(4 * math.pi * self.alphaD)
         self.fill(gD=coupling, alphaD=coupling**2 / (4 * math.pi))
-        problems = self._mixing_problems() + self._mass_problems()
+        problems = self._mixing_problems() + self._vertex_problems() + self._mass_problems()
         if problems:
             raise CardErrors(problems)
         return self
@@ -225,7 +232,8 @@ class DarkNeutrino(ModelSection):
         problems = []
         made, other = ("5", "4") if self.m5 is not None else ("4", "5")
         total = sum(getattr(self, f"{flavour}{made}_sq") for flavour in ("ue", "umu", "utau"))
-        if total == 0:
+        given = [getattr(self.vertices, f"d_{flavour}{made}") for flavour in ("e", "mu", "tau")]
+        if total == 0 and not any(given):
             do = f"Add for example `umu{made}_sq: 2.0e-10`."
             wanted = f"one of umu{made}_sq, ue{made}_sq, utau{made}_sq > 0"
             problems.append(InputError(f"umu{made}_sq", "no mixing above 0", wanted, do))
@@ -240,10 +248,28 @@ class DarkNeutrino(ModelSection):
                 else:
                     allowed, do = "only with m5", "Add m5, the mass of the second state."
                 problems.append(InputError(f"{flavour}{other}_sq", found, allowed, do))
-        if self.gD == 0:
+        if self.gD == 0 and (total > 0 or (made == "5" and self.vertices.d_54 is None)):
             problems.append(InputError("gD", "nothing", "gD > 0, or alphaD > 0", "Add for example `gD: 2.0`."))
         if self.gD > 4 * math.pi:
             problems.append(InputError("alphaD", f"gD = {self.gD:g}", "gD <= 4 pi", "Lower the dark coupling."))
+        return problems
+
+    def _vertex_problems(self) -> list[InputError]:
+        """Couplings to matter are there, and vertices are those of states that are."""
+        problems, given = [], self.vertices
+        if self.epsilon is None and (not given.e_V or not (given.p_V or given.n_V)):
+            allowed = "a value: kinetic mixing of Z', unless `vertices` has e_V and p_V"
+            problems.append(InputError("epsilon", "nothing", allowed, "Add for example `epsilon: 8.0e-4`."))
+        if given.e_V == 0:
+            problems.append(InputError("vertices.e_V", "0", "a coupling, as e+e- is looked for", "Remove it."))
+        other = "4" if self.m5 is not None else "5"
+        names = [f"d_{flavour}{other}" for flavour in ("e", "mu", "tau")] + ["d_54"] * (self.m5 is None)
+        for name in names:
+            if getattr(given, name):
+                allowed = "only with m5" if self.m5 is None else "only vertices of N5, as there is an m5"
+                problems.append(InputError(f"vertices.{name}", "a coupling", allowed, "Remove it, or change m5."))
+        if self.m5 is not None and given.d_54 == 0:
+            problems.append(InputError("vertices.d_54", "0", "a coupling of N5 to N4", "Remove it."))
         return problems
 
     def _mass_problems(self) -> list[InputError]:

@@ -30,7 +30,7 @@ def card_schema() -> dict[str, Any]:
         for field in definition["properties"].values():
             field.pop("title", None)
     registered = (*MODELS.values(), *SOURCES.values())
-    for section in (form for section in registered for form in section.forms()):
+    for section in (form for kind in registered for form in kind.forms()):
         _require_alternatives(schema["$defs"][section.__name__], section.alternatives)
     return schema
 

@@ -20,6 +20,7 @@ from darkhorn.generator.channel import Build, Channel, Process, register
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
 from darkhorn.generator.processes.dark_neutrino_model import (
     Scheme,
+    beam_vertices,
     host_widths,
     model_of,
     scheme_of,
@@ -101,6 +102,7 @@ def couplings(card: RunCard, model: Params, what: Nuclide, regime: str, projecti
     numbers = {
         "flavour": np.eye(3)[FLAVOUR_INDEX[abs(projectile)]],
         "charge": what.Z if nucleus else 1.0,
+        "neutrons": what.A - what.Z if nucleus else 0.0,
         "weak_charge": weak_charge_of_nucleus(what.Z, what.A - what.Z) if nucleus else 1.0,
         "z_exchange": float(card.physics.z_exchange),
         "q2_scale": SCALE_NUCLEUS if nucleus else SCALE_NUCLEON,
@@ -122,7 +124,7 @@ def _combinations(card: RunCard, exp: Experiment, model: Params) -> Iterable[tup
                     continue
                 for helicity in physics.helicities:
                     for projectile in exp.fluxes.fluxes:
-                        if model["mixing_sq"][FLAVOUR_INDEX[abs(projectile)]] > 0:
+                        if beam_vertices(model)[FLAVOUR_INDEX[abs(projectile)]] != 0:
                             yield region, what, regime, helicity, projectile
 
 
@@ -337,7 +339,7 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
     terms = _series_terms(found)
     rows = []
     for projectile in exp.fluxes.fluxes:
-        if model["mixing_sq"][FLAVOUR_INDEX[abs(projectile)]] == 0:
+        if beam_vertices(model)[FLAVOUR_INDEX[abs(projectile)]] == 0:
             continue
         for what, regime, helicity in itertools.product(found, card.physics.regimes, card.physics.helicities):
             if not _possible(what, regime):

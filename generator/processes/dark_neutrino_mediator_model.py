@@ -134,9 +134,11 @@ def model_of(card: Any) -> dict[str, Any]:
     }
     if isinstance(m, ScalarNeutrino):
         given = {name: getattr(m.vertices, name) for name in HIGGS_LIKE}
-        vertices = {name: value for name, value in given.items() if value is not None}
-        numbers |= {"mhprime": m.mhprime, "theta": m.theta, "vertices": vertices}
-    return jax.tree.map(lambda value: jnp.asarray(value, jnp.float64), numbers, is_leaf=lambda x: isinstance(x, tuple))
+        own = {name: value for name, value in given.items() if value is not None}
+        numbers |= {"mhprime": m.mhprime, "theta": m.theta, "vertices": own}
+    vertices = {name: jnp.asarray(value, jnp.float64) for name, value in numbers.pop("vertices", {}).items()}
+    arrays = {name: jnp.asarray(value, jnp.float64) for name, value in numbers.items()}
+    return {**arrays, "vertices": vertices}
 
 
 def matter_coupling(model: Params, name: str) -> jax.Array:
@@ -263,8 +265,11 @@ def strength_of(params: Params, mediator: str) -> jax.Array:
     model = params["model"]
     own = jnp.sum(params["flavour"] * model["beam"])
     if mediator == "dipole":
-        return own * ELECTRIC_CHARGE * jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
-    matter = params["protons"] * matter_coupling(model, "p_S") + params["neutrons"] * matter_coupling(model, "n_S")
+        charge = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
+        return own * ELECTRIC_CHARGE * charge
+    matter: jax.Array = params["protons"] * matter_coupling(model, "p_S") + params["neutrons"] * matter_coupling(
+        model, "n_S"
+    )
     return own * matter
 
 

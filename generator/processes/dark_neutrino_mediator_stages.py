@@ -130,7 +130,8 @@ def _photon_density(params: Params, state: State) -> jax.Array:
     numbers = params["m_n"], params["m_j"], one, params["majorana"], params["helicity"]
     cosine = _cos_of_daughter(params, state, ("gamma",))
     whole = radiative_density(cosine, *numbers) / (4 * jnp.pi * radiative_density(jnp.zeros_like(cosine), *numbers))
-    return params["branching"] * whole * _share_of(params, state)
+    density: jax.Array = params["branching"] * whole * _share_of(params, state)
+    return density
 
 
 def _scalar(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
@@ -159,7 +160,8 @@ def _scalar_chain_density(params: Params, state: State) -> jax.Array:
     helicity = params["helicity"] * (1 - params["majorana"])
     slope = scalar_slope(params["m_n"], params["m_j"], params["m_scalar"], helicity)
     whole = (1 + slope * _cos_of_daughter(params, state, ("em", "ep"))) / (16 * jnp.pi**2)
-    return params["branching"] * whole * _share_of(params, state)
+    density: jax.Array = params["branching"] * whole * _share_of(params, state)
+    return density
 
 
 def _model(params: Params) -> ScalarDilepton:
@@ -176,8 +178,8 @@ def _model(params: Params) -> ScalarDilepton:
 
 
 def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """N -> daughter e- e+ through a virtual h', with the spin of N; the factor is the density over the proposal and over
-    the total width: its mean is the branching ratio.
+    """N -> daughter e- e+ through a virtual h', with the spin of N; the factor is the density over the proposal and
+    over the total width: its mean is the branching ratio.
 
     params: as `_scalar`, with `width_n`, `width_scalar` (GeV), `decay_coupling`, `lepton_coupling`.
     """
@@ -201,8 +203,8 @@ def _pair_density(params: Params, state: State) -> jax.Array:
     # the daughter from what is left of N: also its mass is then the model's to rounding
     neutrino = FourVector(params["m_n"] - em.e - ep.e, -em.x - ep.x, -em.y - ep.y, -em.z - ep.z)
     kinematics = dilepton_kinematics(neutrino, em, ep, axis)
-    density = scalar_dilepton_density(kinematics, _model(params), params["helicity"])
-    return density * _share_of(params, state) / params["width_n"]
+    density = scalar_dilepton_density(kinematics, _model(params), params["helicity"]) / params["width_n"]
+    return jnp.asarray(density * _share_of(params, state))
 
 
 SCATTERING = {name: Stage("xsec", ("q2", "azimuth"), _scattering(name), adapt=("q2",)) for name in DENSITY}

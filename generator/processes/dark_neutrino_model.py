@@ -2,8 +2,9 @@
 
 The beam makes one heavy neutral lepton N of mass `m_n`: N4, decaying to a light neutrino (m_j = 0), or, with two
 states, N5, decaying to N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j, mzprime (GeV), mixing_sq (3,) of N
-with e, mu, tau, epsilon, gD and majorana (0 or 1); what is known before compilation is in `Scheme`. The same functions
-serve the host (widths, header) and the compiled chain (gradients, scans).
+with e, mu, tau, epsilon, gD, majorana (0 or 1), and `vertices`, those that the card gives in place of what these make;
+what is known before compilation is in `Scheme`. The same functions serve the host (widths, header) and the compiled
+chain (gradients, scans).
 """
 
 import warnings
@@ -80,6 +81,13 @@ def scheme_of(card: Any) -> Scheme:
     dual = m.m5 is not None
     room = m.m5 - m.m4 if dual else m.m4
     scheme = Scheme(dual, m.mzprime < room, m.mzprime > FIRST_HADRONS)
+    if scheme.hadrons and m.vertices.n_V:
+        raise InputError(
+            "model.vertices.n_V",
+            f"{m.vertices.n_V:g}, with an mzprime of {1e3 * m.mzprime:g} MeV",
+            f"only below {1e3 * FIRST_HADRONS:g} MeV",
+            "Its decays to hadrons are known for a Z' that couples to electric charge: remove n_V, or lower mzprime.",
+        )
     if scheme.on_shell:
         width = float(total_width(host_widths(model_of(card), scheme), "Zprime"))
         scheme = replace(scheme, on_shell=room - m.mzprime > NARROW * width)
@@ -131,11 +139,30 @@ def model_of(card: Any) -> dict[str, jax.Array]:
         "m_j": m.m4 if dual else 0.0,
         "mzprime": m.mzprime,
         "mixing_sq": mixing,
-        "epsilon": m.epsilon,
+        "epsilon": m.epsilon or 0.0,
         "gD": m.gD,
         "majorana": float(m.hnl == "majorana"),
     }
-    return {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
+    state = "5" if dual else "4"
+    given = {name: value for name, value in m.vertices if value is not None}
+    own = {name.removesuffix(state) if name[-1] in "45" and name != "d_54" else name: given[name] for name in given}
+    arrays: dict[str, Any] = {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
+    return {**arrays, "vertices": {name: jnp.asarray(value, jnp.float64) for name, value in own.items()}}
+
+
+def beam_vertices(model: Params) -> jax.Array:
+    """Vertices (3,) of nu_e, nu_mu, nu_tau with N at the Z': d = -g_D |U| (paper notation), or those given."""
+    mixing = model["mixing_sq"]
+    root = jnp.where(mixing > 0, jnp.sqrt(jnp.where(mixing > 0, mixing, 1.0)), 0.0)
+    flavours = enumerate(("d_e", "d_mu", "d_tau"))
+    return jnp.stack([model["vertices"].get(name, -model["gD"] * root[i]) for i, name in flavours])
+
+
+def matter_vertex(model: Params, name: str) -> jax.Array:
+    """Vertex of Z' with matter, e_V, mu_V, tau_V, p_V or n_V: e epsilon times the charge, or that given."""
+    charge = {"p_V": 1.0, "n_V": 0.0}.get(name, -1.0)
+    vertex: jax.Array = model["vertices"].get(name, ELECTRIC_CHARGE * model["epsilon"] * charge)
+    return vertex
 
 
 PartialWidth = Callable[[jax.Array], jax.Array]
@@ -143,11 +170,11 @@ PartialWidth = Callable[[jax.Array], jax.Array]
 
 def _zprime_channels(model: Params, scheme: Scheme) -> list[tuple[str, float | jax.Array, PartialWidth]]:
     """(name, mass of the final state, partial width as a function of the mass of the Z') of every decay of a Z'."""
-    charge = ELECTRIC_CHARGE * model["epsilon"]
+    charge = matter_vertex(model, "p_V")
     to_neutrinos = model["gD"] * jnp.sum(model["mixing_sq"])
 
-    def leptons(mass: float) -> PartialWidth:
-        return lambda q: width_vector_to_leptons(q, jnp.full_like(q, mass), charge)
+    def leptons(name: str, mass: float) -> PartialWidth:
+        return lambda q: width_vector_to_leptons(q, jnp.full_like(q, mass), matter_vertex(model, f"{name}_V"))
 
     def pair(mass: jax.Array) -> PartialWidth:
         return lambda q: _dark_pair(q, mass, model["gD"], model["majorana"])
@@ -160,7 +187,7 @@ def _zprime_channels(model: Params, scheme: Scheme) -> list[tuple[str, float | j
 
     dark = {"N4": model["m_j"], "N5": model["m_n"]} if scheme.dual else {"N4": model["m_n"]}
     return [
-        *((f"{name}+ {name}-", 2 * mass, leptons(mass)) for name, mass in LEPTONS.items()),
+        *((f"{name}+ {name}-", 2 * mass, leptons(name, mass)) for name, mass in LEPTONS.items()),
         *((("hadrons", FIRST_HADRONS, hadrons),) if scheme.hadrons else ()),
         ("nu nu", MASSLESS_PAIR, neutrinos),
         *((f"{name} {name}", 2 * mass, pair(mass)) for name, mass in dark.items()),
@@ -185,9 +212,16 @@ def _dark_pair(m_vector: jax.Array, mass: jax.Array, coupling: jax.Array, majora
 
 
 def _dark_coupling(model: Params, scheme: Scheme) -> jax.Array:
-    """Vertex daughter-N-Z': g_D for N5 -> N4, g_D sqrt(sum |U|^2) for N4 -> nu."""
-    coupling: jax.Array = model["gD"]
-    return coupling if scheme.dual else coupling * jnp.sqrt(jnp.sum(model["mixing_sq"]))
+    """Vertex daughter-N-Z': g_D for N5 -> N4, g_D sqrt(sum |U|^2) for N4 -> nu, or made of those given."""
+    if scheme.dual:
+        between: jax.Array = model["vertices"].get("d_54", model["gD"])
+        return between
+    return _to_neutrino(model)
+
+
+def _to_neutrino(model: Params) -> jax.Array:
+    """Vertex of N with the light neutrinos, all together."""
+    return jnp.sqrt(jnp.sum(beam_vertices(model) ** 2))
 
 
 def partial_widths(model: Params, scheme: Scheme) -> Widths:
@@ -200,11 +234,10 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
     zero = jnp.zeros_like(m)
     zprime = zprime_widths(model, scheme)
     n: dict[str, jax.Array] = {}
-    to_neutrino = model["gD"] * jnp.sqrt(total_mixing)
     if scheme.on_shell:
         n[f"{scheme.daughter} Zprime"] = width_to_vector(m, m_j, mz, _dark_coupling(model, scheme), majorana)
         if scheme.dual:
-            n["nu Zprime"] = width_to_vector(m, zero, mz, to_neutrino, majorana)
+            n["nu Zprime"] = width_to_vector(m, zero, mz, _to_neutrino(model), majorana)
     else:
         width = sum(zprime.values(), zero)
 
@@ -236,18 +269,20 @@ host_widths = jax.jit(partial_widths, static_argnums=1)
 def vertices_of(params: Params) -> Vertices:
     """Couplings at both ends of both propagators for a projectile and a scatterer.
 
-    params: `model`; `flavour` (3,), one at the projectile's; `charge` and `weak_charge` of the scatterer (units e and
-    g/2c_W; of a nucleon: 1 and 1); `z_exchange` (0 or 1). Both leptonic vertices carry a minus sign (paper notation:
-    d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0 makes the interference of Z' and Z on nuclei destructive.
+    params: `model`; `flavour` (3,), one at the projectile's; `charge`, `neutrons` and `weak_charge` of the scatterer
+    (units e, 1 and g/2c_W; of a nucleon: 1, 0 and 1); `z_exchange` (0 or 1). Both leptonic vertices
+    carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0 makes the interference of Z'
+    and Z on nuclei destructive.
     """
     model = params["model"]
     own = jnp.sum(params["flavour"] * model["mixing_sq"])
     mixing = jnp.where(own > 0, jnp.sqrt(jnp.where(own > 0, own, 1.0)), 0.0)
     return Vertices(
-        -model["gD"] * mixing,
-        ELECTRIC_CHARGE * model["epsilon"] * params["charge"],
+        jnp.sum(params["flavour"] * beam_vertices(model)),
+        matter_vertex(model, "p_V") * params["charge"] + matter_vertex(model, "n_V") * params["neutrons"],
         -WEAK_NEUTRAL_COUPLING * mixing * params["z_exchange"],
         WEAK_NEUTRAL_COUPLING * params["weak_charge"],
+        matter_vertex(model, "n_V"),
     )
 
 
@@ -264,7 +299,8 @@ def prepare(scheme: Scheme) -> Any:
         model = params["model"]
         widths = partial_widths(model, scheme)
         total, zprime = total_width(widths, scheme.produced), total_width(widths, "Zprime")
-        share = model["mixing_sq"] / jnp.sum(model["mixing_sq"])
+        beam = beam_vertices(model) ** 2
+        share = beam / jnp.sum(beam)
         mz2, scale = model["mzprime"] * model["mzprime"], params["q2_scale"]
         derived: dict[str, Any] = {
             "m_n": model["m_n"],
@@ -274,7 +310,7 @@ def prepare(scheme: Scheme) -> Any:
             "width_n": total,
             "width_zprime": zprime,
             "decay_coupling": _dark_coupling(model, scheme),
-            "charge_coupling": ELECTRIC_CHARGE * model["epsilon"],
+            "charge_coupling": matter_vertex(model, "e_V"),
             "ctau_n": ctau(total),
             "vertices": vertices_of(params),
             "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),

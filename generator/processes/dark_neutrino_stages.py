@@ -37,7 +37,8 @@ def _momentum(prefix: str, p: FourVector) -> State:
 def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """Q^2 flat in 1/(Q^2 + pole), which takes the propagator or the form factor away; azimuth flat.
 
-    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. params: `m_n`, `m_zprime`, `helicity`, `chirality`, `q2_pole`, `target`, `vertices`.
+    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. params: `m_n`, `m_zprime`, `helicity`, `chirality`,
+    `q2_pole`, `target`, `vertices`.
     """
     energy, m, mass = state["energy"], params["m_n"], params["target"].mass
     cm = invariants(energy, m, mass)

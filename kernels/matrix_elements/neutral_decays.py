@@ -140,7 +140,8 @@ def width_through_vector(
     (1/pi) int dq^2 Gamma_{N->jV}(q) q Gamma_{V->X}(q) / [(q^2 - m_V^2)^2 + m_V^2 Gamma_V^2], q from `lightest` to m -
     m_j. The range is cut at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic
     map of each piece takes the square roots at the thresholds. `partial_width(q)` is Gamma_{V->X} at the mass q,
-    which comes with two more axes. `width_to_boson` is Gamma_{N->jV}: with that of a scalar the formula holds for a scalar.
+    which comes with two more axes. `width_to_boson` is Gamma_{N->jV}: with that of a scalar the formula holds for a
+    scalar.
 
     Shapes broadcast; GeV. Zero where closed. No interference between identical particles in nu_j and X.
     Accuracy: 1e-6 for an X without resonances of its own; see `width_off_shell`.

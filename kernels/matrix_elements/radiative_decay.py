@@ -58,8 +58,8 @@ def width_virtual_photon(
     """Gamma(N -> nu_j gamma*) to a photon of mass^2 q^2, summed over its three polarisations; `width_radiative` at 0.
 
     mu^2 m^3/(16 pi) sqrt(lambda) [(1 - r^2)^2 - x (1 + r^2)/2 - x^2/2], r = m_j/m, x = q^2/m^2; Majorana: twice that
-    with 3 x r added in the bracket (a real mu: sigma between Majorana fields is antisymmetric, which makes it a transition
-    electric dipole). Shapes broadcast; GeV. Zero where closed.
+    with 3 x r added in the bracket (a real mu: sigma between Majorana fields is antisymmetric, which makes it a
+    transition electric dipole). Shapes broadcast; GeV. Zero where closed.
     """
     r, x = m_j / m, q2 / (m * m)
     root_lambda = 2 * two_body_momentum(m, m_j, jnp.sqrt(q2)) / m
@@ -73,8 +73,8 @@ def width_radiative_dilepton(
     """Gamma(N -> nu_j l- l+) through a virtual photon: (1/pi) int dq^2 Gamma(N -> nu_j gamma*) q Gamma_ll(q)/q^4.
 
     Gamma_ll(q) is the width of a vector of mass q and coupling e: 2 alpha/(3 pi) ln(m/m_l) of the radiative width for
-    light leptons. Shapes broadcast; GeV. Zero where closed. Accuracy 1e-9 (Gauss-Legendre in ln q, with a cubic map that
-    takes the square roots at both ends).
+    light leptons. Shapes broadcast; GeV. Zero where closed. Accuracy 1e-9 (Gauss-Legendre in ln q, with a
+    cubic map that takes the square roots at both ends).
     """
     m, m_j, m_lepton, moment, majorana = jnp.broadcast_arrays(m, m_j, m_lepton, moment, majorana)
     opened = m - m_j > 2 * m_lepton

@@ -3,10 +3,10 @@
     L = s h' Nbar P_L nu_j + h.c. + g h' lbar l
 
 h' mixes with the Higgs boson by the angle theta: it couples to a fermion with sin(theta) m_f/v, v = 246 GeV.
-Notation as in `neutral_decays`: r = m_j/m, x = m_h'^2/m^2, lambda = Kallen(1, r^2, x); h the polarisation of N along the
-spin axis. Sources: Dirac traces made for this project (repeated with explicit matrices in the tests) and, for the decays
-of the scalar, J. F. Gunion et al., The Higgs Hunter's Guide (1990), chapter 2; M. W. Winkler, Phys. Rev. D 99 (2019)
-015018 (pions). Antiparticles: as in `dilepton_decay`, give the helicity of the CP image.
+Notation as in `neutral_decays`: r = m_j/m, x = m_h'^2/m^2, lambda = Kallen(1, r^2, x); h the polarisation of N along
+the spin axis. Sources: Dirac traces made for this project (repeated with explicit matrices in the tests) and, for the
+decays of the scalar, J. F. Gunion et al., The Higgs Hunter's Guide (1990), chapter 2; M. W. Winkler, Phys. Rev. D 99
+(2019) 015018 (pions). Antiparticles: as in `dilepton_decay`, give the helicity of the CP image.
 """
 
 import jax
@@ -98,7 +98,8 @@ def width_scalar_to_pions(m_scalar: jax.Array, sin_theta: jax.Array) -> jax.Arra
 
 # (mass, colours x charge^2): charged leptons and the heavy quarks; u, d, s are no particles at these energies
 _LOOPS = (
-    (MASS_ELECTRON, 1.0), (MASS_MUON, 1.0), (MASS_TAU, 1.0), (MASS_CHARM, 4 / 3), (MASS_BOTTOM, 1 / 3), (MASS_TOP, 4 / 3)
+    (MASS_ELECTRON, 1.0), (MASS_MUON, 1.0), (MASS_TAU, 1.0),
+    (MASS_CHARM, 4 / 3), (MASS_BOTTOM, 1 / 3), (MASS_TOP, 4 / 3),
 )  # fmt: skip
 
 

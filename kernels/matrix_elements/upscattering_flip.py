@@ -1,7 +1,7 @@
 """nu(k1) + A(k2) -> N(k3, helicity h) + A(k4) by currents that flip chirality: a transition magnetic moment, a scalar.
 
-    L = (mu/2) Nbar sigma^{mu nu} P_L nu F_{mu nu} + h.c.        photon exchange, amplitude mu Nbar sigma^{mu nu} q_nu P_L nu
-    L = s h' Nbar P_L nu + h.c.                                  exchange of the dark scalar h'
+    L = (mu/2) Nbar sigma^{mu nu} P_L nu F_{mu nu} + h.c.     photon exchange, vertex mu sigma^{mu nu} q_nu P_L
+    L = s h' Nbar P_L nu + h.c.                               exchange of the dark scalar h'
 
 Notation and shapes as in `upscattering`, of which this is the sibling. The spin of N enters by K' = k3 + h m S, which
 is the K of the other helicity: what an exchange of a vector makes with h = -1 these make with h = +1, so that the
@@ -73,8 +73,8 @@ def dsigma_dq2_scalar(
 ) -> jax.Array:
     """dsigma/dQ^2 of nu A -> N A by exchange of a scalar, for one helicity of N: THE density of the process.
 
-    |M|^2 = 2 (4M^2 + Q^2) (K'.k1) [coupling F/(m_h'^2 + Q^2)]^2, with `coupling` = s times the coupling of the scalar to
-    the scatterer at rest (Abar A h'). F is the charge form factor for a nucleus, whose matter is taken to lie where
+    |M|^2 = 2 (4M^2 + Q^2) (K'.k1) [coupling F/(m_h'^2 + Q^2)]^2, with `coupling` = s times that of h' to the
+    scatterer at rest (h' Abar A). F is the charge form factor for a nucleus, whose matter is taken to lie where
     its charge does, and for a nucleon the dipole of its electric form factor: its scalar radius is not measured.
 
     Shapes broadcast; GeV. 1e-38 cm^2/GeV^2 per scatterer; zero outside the physical range, never NaN. Accuracy:

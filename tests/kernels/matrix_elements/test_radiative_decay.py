@@ -103,7 +103,7 @@ def test_virtual_photon_by_matrices(m_j: float, majorana: float) -> None:
 @pytest.mark.parametrize(("m_j", "majorana"), [(0.0, 0.0), (0.1, 1.0)])
 @pytest.mark.parametrize("m_lepton", [MASS_ELECTRON, 0.03])
 def test_lepton_pair_from_a_virtual_photon_by_matrices(m_j: float, majorana: float, m_lepton: float) -> None:
-    """Both lines as matrices, |M|^2 e^2/q^4 over the phase space of three bodies: scipy over ln q^2, Gauss over the angle."""
+    """Both lines as matrices, |M|^2 e^2/q^4 over the phase space of three bodies: scipy over ln q^2."""
     nodes, weights = np.polynomial.legendre.leggauss(3)  # |M|^2 is of second degree in the cosine
 
     def spectrum(log_q2: float) -> float:
@@ -130,7 +130,7 @@ def test_lepton_pair_from_a_virtual_photon_by_matrices(m_j: float, majorana: flo
 
 
 def test_the_pair_is_a_per_cent_of_the_photon_and_closes() -> None:
-    """2 alpha/(3 pi) [ln(m/m_l) - 3/2 + O(m_l^2/m^2)] of the radiative width: the leading logarithm and its constant."""
+    """2 alpha/(3 pi) [ln(m/m_l) - 3/2 + O(m_l^2/m^2)] of the radiative width."""
     for m_lepton in (1e-6, 1e-5):
         pair = float(width_radiative_dilepton(*map(number, (M, 0.0, m_lepton, MOMENT, 0.0))))
         ratio = pair / float(width_radiative(*map(number, (M, 0.0, MOMENT, 0.0))))

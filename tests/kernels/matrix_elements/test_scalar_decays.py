@@ -1,5 +1,7 @@
 """N -> nu_j h', h' -> l l and the other decays of a scalar: explicit matrices, limits, distributions, off shell."""
 
+from collections.abc import Callable
+
 import dirac
 import jax
 import jax.numpy as jnp
@@ -200,6 +202,11 @@ def test_three_body_density_by_matrices(majorana: float, helicity: float, rng: n
     np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-12 * expected.max())
 
 
+def through_scalar(m_scalar: float, width: float, leptons: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    m, m_j, mass, total, least, s, dirac_n = map(number, (M, 0.05, m_scalar, width, 2 * MASS_ELECTRON, S, 0.0))
+    return width_through_vector(m, m_j, mass, total, least, s, dirac_n, leptons, width_to_boson=width_to_scalar)
+
+
 @pytest.mark.parametrize(("m_scalar", "width"), [(1.0, 1e-6), (0.1, 1e-9), (0.15, 1e-4), (0.1499, 1e-3)])
 def test_off_shell_sample_has_the_width_as_its_mean(m_scalar: float, width: float, rng: np.random.Generator) -> None:
     """On, across and above the pole; weights nearly equal."""
@@ -210,9 +217,7 @@ def test_off_shell_sample_has_the_width_as_its_mean(m_scalar: float, width: floa
     def leptons(q: jax.Array) -> jax.Array:
         return width_scalar_to_leptons(q, number(MASS_ELECTRON), number(1e-3))
 
-    total = width_through_vector(
-        *map(number, (M, 0.05, m_scalar, width, 2 * MASS_ELECTRON, S, 0.0)), leptons, width_to_scalar
-    )
+    total = through_scalar(m_scalar, width, leptons)
     weight = np.asarray(weight)
     assert abs(weight.mean() / float(total) - 1) < 4.9 * weight.std() / weight.mean() / np.sqrt(n) + 2e-5
     assert weight.mean() ** 2 / np.mean(weight**2) > 0.99
@@ -225,9 +230,7 @@ def test_far_below_the_threshold_the_width_is_that_of_the_chain() -> None:
     def leptons(q: jax.Array) -> jax.Array:
         return width_scalar_to_leptons(q, number(MASS_ELECTRON), number(1e-5))
 
-    total = float(
-        width_through_vector(*map(number, (M, 0.05, 0.06, narrow, 2 * MASS_ELECTRON, S, 0.0)), leptons, width_to_scalar)
-    )
+    total = float(through_scalar(0.06, narrow, leptons))
     first = float(width_to_scalar(*map(number, (M, 0.05, 0.06, S, 0.0))))
     assert total == pytest.approx(first * float(leptons(number(0.06))) / narrow, rel=1e-5)
 
