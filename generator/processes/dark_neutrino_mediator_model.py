@@ -267,10 +267,8 @@ def strength_of(params: Params, mediator: str) -> jax.Array:
     if mediator == "dipole":
         charge = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
         return own * ELECTRIC_CHARGE * charge
-    matter: jax.Array = params["protons"] * matter_coupling(model, "p_S") + params["neutrons"] * matter_coupling(
-        model, "n_S"
-    )
-    return own * matter
+    of_protons: jax.Array = params["protons"] * matter_coupling(model, "p_S")
+    return own * (of_protons + params["neutrons"] * matter_coupling(model, "n_S"))
 
 
 @lru_cache

@@ -207,11 +207,15 @@ def _pair_density(params: Params, state: State) -> jax.Array:
     return jnp.asarray(density * _share_of(params, state))
 
 
-SCATTERING = {name: Stage("xsec", ("q2", "azimuth"), _scattering(name), adapt=("q2",)) for name in DENSITY}
+SCATTERING = {
+    name: Stage("xsec", ("q2", "azimuth"), _scattering(name), adapt=("q2",), density=_stored_scattering(name))
+    for name in DENSITY
+}
+CHAIN_ANGLES = ("polar", "azimuth", "lepton", "lepton_azimuth")
 PRODUCTS = {
-    "photon": Stage("branching", ("polar", "azimuth"), _photon),
-    "scalar": Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _scalar),
-    "pair": Stage("branching", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _pair),
+    "photon": Stage("branching", ("polar", "azimuth"), _photon, density=_photon_density),
+    "scalar": Stage("branching", CHAIN_ANGLES, _scalar, density=_scalar_chain_density),
+    "pair": Stage("branching", ("mass", *CHAIN_ANGLES), _pair, density=_pair_density),
 }
 
 

@@ -31,9 +31,9 @@ class Vertices(NamedTuple):
                   charge)
     weak_lepton   nu_alpha -> N at the Z: -(g/2c_W) U_alpha4, or 0 without Z exchange
     weak_hadron   Z to the scatterer: (g/2c_W) (Z g_V^p + N g_V^n) for a nucleus, g/2c_W for a nucleon
-    dark_other    of a nucleon: with the charges V_p of the proton and V_n of the neutron, isospin gives V_p F^p + V_n F^n
-                  for the one and V_p F^n + V_n F^p for the other, F the electromagnetic form factors: for both,
-                  dark_hadron = V_p and dark_other = V_n. 0 for a Z' that couples to electric charge
+    dark_other    of a nucleon: with the charges V_p of the proton and V_n of the neutron, isospin gives V_p F^p +
+                  V_n F^n for the one and V_p F^n + V_n F^p for the other, F the electromagnetic form factors: for
+                  both, dark_hadron = V_p and dark_other = V_n. 0 for a Z' that couples to electric charge
     """
 
     dark_lepton: jax.Array

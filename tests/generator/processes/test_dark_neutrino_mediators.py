@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import cards
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from goodness import ALPHA, assert_follows, ks_probability
@@ -183,6 +185,49 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
             assert_follows(cosine, lambda c: (1 + c) / 2 + slope * (c * c - 1) / 4, topology)
         if name == "two states, dipole":
             assert_follows(cos_of_daughter(p, "n5", "gamma", 0.15), lambda c: (1 + c) / 2, topology)
+
+
+# --- densities of stored events ------------------------------------------------
+
+
+MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two in which the same events are possible
+    "dipole": (
+        {**DIPOLE, "mu_tr_e4": "1e-6 GeV^-1"},
+        {**DIPOLE, "mu_tr_mu4": "2e-6 GeV^-1", "mu_tr_e4": "3e-6 GeV^-1"},
+    ),
+    "two states, dipole": (DUAL_DIPOLE, {**DUAL_DIPOLE, "hnl": "dirac", "mu_tr_54": "1e-6 GeV^-1"}),
+    "scalar": (SCALAR, {**SCALAR, "hnl": "majorana", "s_e5": 1e-4, "vertices": {"e_S": 1e-3, "p_S": 1e-3}}),
+    "virtual scalar": (VIRTUAL, {**VIRTUAL, "hnl": "majorana", "mhprime": "900 MeV"}),
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "dipole")) for n in MODELS])
+def test_densities_of_stored_events_carry_one_model_to_another(name: str, rng: np.random.Generator) -> None:
+    """The mean weight of the other model, from the events of this one and the ratios of the densities of its stages."""
+    here, there = (simulation(model, force_decay=False).build.channels[0] for model in MODELS[name])
+    assert here.chain is there.chain
+    n = 100_000
+    u = jnp.asarray(rng.random((len(here.chain.dims), n)))
+    run = jax.jit(here.chain)
+    made, wanted = (run(jax.tree.map(jnp.asarray, channel.params), u) for channel in (here, there))
+
+    if "n5_e" in made:  # the names that the stages use
+        parts = ("px", "py", "pz", "e")
+        renamed = {f"nu_out_{c}": made[f"n4_{c}"] for c in parts} | {f"n4_{c}": made[f"n5_{c}"] for c in parts}
+        made = {**made, **renamed, "nu_out_pdg": made["n4_pdg"]}
+
+    def densities(params: Any, state: Any) -> dict[str, Any]:
+        ready = here.chain.prepare(params)
+        return {s.name: s.density(ready, state) for s in here.chain.stages if s.density is not None}
+
+    both = [jax.jit(densities)(jax.tree.map(jnp.asarray, c.params), made) for c in (here, there)]
+    assert {"xsec", "branching"} <= set(both[0])
+    ratio = np.prod([np.asarray(both[1][key] / both[0][key]) for key in ("xsec", "branching")], axis=0)
+    carried, direct = np.asarray(made["weight"]) * ratio, np.asarray(wanted["weight"])
+    error = np.hypot(carried.std(), direct.std()) / np.sqrt(n)
+    assert abs(carried.mean() - direct.mean()) < 4.9 * error
+    assert error < 0.02 * direct.mean()
+    assert abs(np.asarray(made["weight"]).mean() / direct.mean() - 1) > 0.1  # or nothing was carried
 
 
 # --- widths ------------------------------------------------------------------

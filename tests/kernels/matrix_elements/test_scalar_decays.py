@@ -154,8 +154,8 @@ def test_photons_and_pions_of_a_light_scalar() -> None:
 def test_angles_masses_and_conservation(majorana: float, helicity: float, rng: np.random.Generator) -> None:
     n, m_j, m_scalar = 50_000, 0.05, 0.06
     u = ChainAngles(*map(jnp.asarray, rng.random((4, n))))
-    numbers = map(number, (M, m_j, m_scalar, MASS_ELECTRON, helicity, majorana))
-    decay = sample_scalar_chain(u, *numbers, tilted(n))
+    m, j, scalar, lepton, h, nature = map(number, (M, m_j, m_scalar, MASS_ELECTRON, helicity, majorana))
+    decay = sample_scalar_chain(u, m, j, scalar, lepton, h, nature, tilted(n))
     nu, minus, plus = (np.stack([np.asarray(x) for x in p], axis=-1) for p in decay[:3])
     np.testing.assert_allclose(nu + minus + plus, np.broadcast_to([M, 0, 0, 0], (n, 4)), atol=1e-14)
     pair = minus + plus
@@ -169,8 +169,8 @@ def test_angles_masses_and_conservation(majorana: float, helicity: float, rng: n
         assert ks_probability(cosine, lambda c: (1 + c) / 2 - a * (c * c - 1) / 4) < ALPHA
     # isotropic leptons: their energy in the frame of N is flat
     gamma, beta = pair[0, 0] / m_scalar, np.sqrt(1 - (m_scalar / pair[0, 0]) ** 2)
-    lepton = momentum(m_scalar, MASS_ELECTRON, MASS_ELECTRON)
-    assert_follows((minus[:, 0] / gamma - m_scalar / 2) / (2 * beta * lepton) + 0.5)
+    star = momentum(m_scalar, MASS_ELECTRON, MASS_ELECTRON)
+    assert_follows((minus[:, 0] / gamma - m_scalar / 2) / (2 * beta * star) + 0.5)
 
 
 def off_shell(m_scalar: float, width: float, majorana: float = 0.0) -> ScalarDilepton:
@@ -197,7 +197,7 @@ def test_three_body_density_by_matrices(majorana: float, helicity: float, rng: n
     star = np.sqrt(q2 / 4 - MASS_ELECTRON**2)
     # dPS = dq^2/2pi x p dOmega/(16 pi^2 m) x p* dOmega*/(16 pi^2 q), over the flux 2m
     expected = squared / (2 * M) * p / (16 * np.pi**2 * M) * star / (16 * np.pi**2 * q) / (2 * np.pi)
-    kinematics = dilepton_kinematics(*decay[:3], tilted(n))
+    kinematics = dilepton_kinematics(decay.neutrino, decay.negative, decay.positive, tilted(n))
     ours = np.asarray(scalar_dilepton_density(kinematics, model, number(helicity)))
     np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-12 * expected.max())
 
