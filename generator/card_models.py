@@ -31,7 +31,7 @@ FilePath = Annotated[str, text_like(r"[^\x00]{1,4096}", "the path of a file")]
 MixingSquared = Annotated[float, number(low=0.0, high=1.0)]
 Coupling = Annotated[float, number(low=0.0, high=1.0, above=True)]
 # 4 pi is where perturbation theory has certainly ended.
-DarkCoupling = Annotated[float, number(low=0.0, high=4 * math.pi, above=True)]
+DarkCoupling = Annotated[float, number(low=0.0, high=4 * math.pi)]
 FlavourList = Annotated[tuple[Annotated[Flavour, word(Flavour)], ...], listed(unique=True, example="[nu_mu, nu_e]")]
 
 MAX_EVENTS = 2**48
@@ -136,11 +136,6 @@ class HistogramSource(SourceSection):
         return self
 
 
-def _no_default(schema: dict[str, Any]) -> None:
-    """The internal 0.0 of a coupling that is not given is no default that a card may have."""
-    schema.pop("default", None)
-
-
 class DarkNeutrino(ModelSection):
     """Heavy neutral leptons made in upscattering by a dark photon Z'.
 
@@ -186,11 +181,10 @@ class DarkNeutrino(ModelSection):
         description="kinetic mixing of Z': it couples to charge with e epsilon; needed unless `vertices` has e_V, p_V",
         examples=[8.0e-4],
     )
-    gD: DarkCoupling = Field(0.0, description="dark gauge coupling", examples=[2.0], json_schema_extra=_no_default)
-    alphaD: Annotated[float, number(low=0.0, high=4 * math.pi, above=True)] = Field(
-        0.0, exclude=True, description="gD^2 / (4 pi), instead of gD", json_schema_extra=_no_default
+    gD: DarkCoupling = Field(
+        0.0, description="dark gauge coupling, above 0 unless `vertices` makes it useless", examples=[2.0]
     )
-
+    alphaD: DarkCoupling = Field(0.0, exclude=True, description="gD^2 / (4 pi), instead of gD")
     vertices: VectorVertices = Field(
         VectorVertices.model_validate({}), description="couplings of Z' given directly, in place of those above"
     )

@@ -265,7 +265,7 @@ def strength_of(params: Params, mediator: str) -> jax.Array:
     model = params["model"]
     own = jnp.sum(params["flavour"] * model["beam"])
     if mediator == "dipole":
-        charge = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
+        charge: jax.Array = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
         return own * ELECTRIC_CHARGE * charge
     of_protons: jax.Array = params["protons"] * matter_coupling(model, "p_S")
     return own * (of_protons + params["neutrons"] * matter_coupling(model, "n_S"))

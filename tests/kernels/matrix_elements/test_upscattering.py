@@ -30,6 +30,7 @@ from darkhorn.kernels.matrix_elements.upscattering import (
     Target,
     Vertices,
     dsigma_dq2,
+    effective_form_factors,
     invariants,
     threshold,
 )
@@ -344,6 +345,22 @@ def test_the_z_of_a_nucleus_adds_to_the_amplitude() -> None:
     together = at(1.0, 0.02, vertex=vertices(0.3, 0.5, 0.2, -0.4), m_zprime=MASS_Z)
     single = at(1.0, 0.02, vertex=vertices(1.0, 0.3 * 0.5 - 0.2 * 0.4), m_zprime=MASS_Z)
     np.testing.assert_allclose(together, single, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("own", "other"), [(PROTON, NEUTRON), (NEUTRON, PROTON)], ids=["proton", "neutron"])
+def test_charges_of_proton_and_neutron_combine_by_isospin(own: Target, other: Target) -> None:
+    """F = V_p F^p + V_n F^n of a proton, V_p F^n + V_n F^p of a neutron: form factors are linear, so three suffice."""
+    q2, m_zprime = jnp.asarray([0.01, 0.3]), number(0.2)
+    other = other._replace(mass=own.mass)
+
+    def form(target: Target, proton: float, neutron: float) -> Real:
+        vertex = vertices(1.0, proton)._replace(dark_other=number(neutron))
+        return np.array(effective_form_factors(q2, m_zprime, target, vertex)[:2])
+
+    combined = 0.7 * form(own, 1.0, 0.0) + 0.4 * form(other, 1.0, 0.0)
+    np.testing.assert_allclose(form(own, 0.7, 0.4), combined, rtol=1e-13)
+    assert not np.allclose(form(own, 0.7, 0.0), combined, rtol=1e-2)
+    np.testing.assert_allclose(form(ARGON, 0.7, 0.4), form(ARGON, 0.7, 0.0), rtol=1e-15)  # its charge is made outside
 
 
 def test_targets_share_one_program() -> None:
