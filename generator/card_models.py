@@ -303,7 +303,7 @@ class Generate(Section):
     events: Annotated[int, whole(1, MAX_EVENTS)] = Field(100000, description="number of events")
     seed: Annotated[int, whole(0, MAX_SEED)] = Field(1, description="same card and same seed: same events")
     visible: Annotated[str, text_like(r"[A-Za-z0-9+-]{1,32}", "a final state such as e+e-")] = Field(
-        "e+e-", description="visible final state of the decay"
+        "e+e-", description="visible final state of the decay; of a dipole it is gamma, also where it is not given"
     )
 
 

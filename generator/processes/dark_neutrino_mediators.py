@@ -78,7 +78,8 @@ def record_of(scheme: Scheme, bound: bool) -> Topology:
 
 def _scatters_on(what: Nuclide, regime: str) -> tuple[float, float]:
     """Protons and neutrons of the scatterer."""
-    return (what.Z, what.A - what.Z) if regime == "coherent" else (1.0, 0.0)
+    nucleon = {"p-elastic": (1.0, 0.0), "n-elastic": (0.0, 1.0)}
+    return (what.Z, what.A - what.Z) if regime == "coherent" else nucleon[regime]
 
 
 def couplings(model: Params, what: Nuclide, regime: str, projectile: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from goodness import ALPHA, assert_follows, ks_probability
 from numpy.typing import NDArray
 
+from darkhorn.generator.card_schema import card_schema, schema_markdown
 from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_mediator_model import Scheme, host_widths, model_of, scheme_of
 from darkhorn.generator.runcard import RunCard, load_card
@@ -337,3 +338,12 @@ def test_visible_state_follows_the_mediator() -> None:
     card = checked(SCALAR)
     assert load_card(card.resolved()).hash() == card.hash()
     assert float(model_of(card)["vertices"]["e_S"]) == 1e-3
+
+
+def test_schema_and_reference_have_a_section_per_mediator() -> None:
+    schema = card_schema()
+    for section, key in (("DarkNeutrino", "mzprime"), ("DipoleNeutrino", "mu_tr_54"), ("ScalarNeutrino", "mhprime")):
+        assert key in schema["$defs"][section]["properties"], section
+    assert schema["$defs"]["DipoleNeutrino"]["properties"]["mediator"]["enum"] == ["dipole"]
+    assert "mediator" in schema["$defs"]["DipoleNeutrino"]["required"]
+    assert "| `mu_tr_mu4` | magnetic moment (GeV^-1, MeV^-1, TeV^-1, mu_B) |" in schema_markdown()

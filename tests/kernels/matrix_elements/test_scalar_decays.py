@@ -207,7 +207,7 @@ def through_scalar(m_scalar: float, width: float, leptons: Callable[[jax.Array],
     return width_through_vector(m, m_j, mass, total, least, s, dirac_n, leptons, width_to_boson=width_to_scalar)
 
 
-@pytest.mark.parametrize(("m_scalar", "width"), [(1.0, 1e-6), (0.1, 1e-9), (0.15, 1e-4), (0.1499, 1e-3)])
+@pytest.mark.parametrize(("m_scalar", "width"), [(1.0, 1e-6), (0.1, 1e-9), (0.1499, 1e-3)])
 def test_off_shell_sample_has_the_width_as_its_mean(m_scalar: float, width: float, rng: np.random.Generator) -> None:
     """On, across and above the pole; weights nearly equal."""
     n, model = 20_000, off_shell(m_scalar, width)
