@@ -35,7 +35,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("text", "dimension", "value"), KNOWN)
 def test_known_quantities(text: str, dimension: str, value: float) -> None:
-    assert parse_quantity(text, dimension, "here") == pytest.approx(value, rel=1e-15)
+    assert parse_quantity(text, dimension, "here") == pytest.approx(value, rel=1e-15, abs=0.0)
 
 
 def test_every_unit_of_every_dimension_is_among_them() -> None:
@@ -53,7 +53,7 @@ def test_format_and_parse_are_inverse(dimension: str, value: float) -> None:
 def test_units_of_a_dimension_differ_by_a_factor(dimension: str, value: float, data: st.DataObject) -> None:
     unit = data.draw(st.sampled_from(accepted_units(dimension)))
     one = parse_quantity(f"1 {unit}", dimension, "here")
-    assert parse_quantity(f"{value!r} {unit}", dimension, "here") == pytest.approx(value * one, rel=1e-15)
+    assert parse_quantity(f"{value!r} {unit}", dimension, "here") == pytest.approx(value * one, rel=1e-15, abs=0.0)
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)
@@ -101,7 +101,7 @@ def test_the_nearest_unit_is_offered() -> None:
 )
 def test_magnetic_moments(text: str, value: float) -> None:
     parsed = parse_quantity(text, "magnetic moment", "mu")
-    assert parsed == pytest.approx(value, rel=1e-7)
+    assert parsed == pytest.approx(value, rel=1e-7, abs=0.0)
     assert parse_quantity(format_quantity(parsed, "magnetic moment"), "magnetic moment", "mu") == parsed
 
 

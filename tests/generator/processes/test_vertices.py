@@ -32,7 +32,7 @@ def test_the_same_couplings_given_directly_make_the_same_model() -> None:
         assert scheme_of(card).on_shell
     first, second = (host_widths(model_of(card), scheme_of(card)) for card in (made, given))
     for particle, channel in (("N4", "nu Zprime"), ("Zprime", "e+ e-")):
-        assert float(second[particle][channel]) == pytest.approx(float(first[particle][channel]), rel=1e-12)
+        assert float(second[particle][channel]) == pytest.approx(float(first[particle][channel]), rel=1e-12, abs=0.0)
     rows, others = (Simulation(card).cross_sections([0.5, 1.0]) for card in (made, given))
     np.testing.assert_allclose([row["xsec_cm2"] for row in others], [row["xsec_cm2"] for row in rows], rtol=1e-12)
     assert len(rows) == len(others) == 8
@@ -43,8 +43,8 @@ def test_vertices_replace_only_what_they_name() -> None:
     widths = host_widths(model_of(checked(base)), scheme_of(checked(base)))
     card = checked({**base, "vertices": {"e_V": 2 * E_EPSILON}})
     changed = host_widths(model_of(card), scheme_of(card))
-    assert float(changed["Zprime"]["e+ e-"]) == pytest.approx(4 * float(widths["Zprime"]["e+ e-"]), rel=1e-12)
-    assert float(changed["N4"]["nu Zprime"]) == pytest.approx(float(widths["N4"]["nu Zprime"]), rel=1e-12)
+    assert float(changed["Zprime"]["e+ e-"]) == pytest.approx(4 * float(widths["Zprime"]["e+ e-"]), rel=1e-12, abs=0.0)
+    assert float(changed["N4"]["nu Zprime"]) == pytest.approx(float(widths["N4"]["nu Zprime"]), rel=1e-12, abs=0.0)
 
 
 def test_two_states() -> None:
@@ -52,16 +52,16 @@ def test_two_states() -> None:
     made = checked({**DUAL, "gD": 0.5, "umu5_sq": 4e-8, "epsilon": 1e-3})
     first, second = (host_widths(model_of(card), scheme_of(card))["N5"] for card in (made, given))
     for channel in ("N4 Zprime", "nu Zprime"):
-        assert float(second[channel]) == pytest.approx(float(first[channel]), rel=1e-12)
+        assert float(second[channel]) == pytest.approx(float(first[channel]), rel=1e-12, abs=0.0)
 
 
 def test_a_nucleus_has_the_charges_of_its_protons_and_neutrons() -> None:
     card = checked({**MODEL, "vertices": {**GIVEN["vertices"], "p_V": 2e-4, "n_V": 3e-4}})  # type: ignore[dict-item]
     whole, nucleon = (vertices_of(couplings(card, model_of(card), nuclide("Ar40"), regime, 14))
                       for regime in ("coherent", "p-elastic"))  # fmt: skip
-    assert float(whole.dark_hadron) == pytest.approx(18 * 2e-4 + 22 * 3e-4, rel=1e-13)
-    assert (float(nucleon.dark_hadron), float(nucleon.dark_other)) == pytest.approx((2e-4, 3e-4), rel=1e-13)
-    assert float(whole.dark_lepton) == pytest.approx(-D, rel=1e-13)
+    assert float(whole.dark_hadron) == pytest.approx(18 * 2e-4 + 22 * 3e-4, rel=1e-13, abs=0.0)
+    assert (float(nucleon.dark_hadron), float(nucleon.dark_other)) == pytest.approx((2e-4, 3e-4), rel=1e-13, abs=0.0)
+    assert float(whole.dark_lepton) == pytest.approx(-D, rel=1e-13, abs=0.0)
 
 
 def test_vertices_are_stored_in_the_resolved_card() -> None:

@@ -94,7 +94,7 @@ def test_majorana_entries_are_the_dirac_ones() -> None:
     majorana = [e for e in TOTALS if e["HNLtype"] == "majorana"]
     assert len(majorana) == 20
     for entry in majorana:
-        assert entry["independent"] == pytest.approx(dirac_ones[tuple(entry[k] for k in key)], rel=1e-12)
+        assert entry["independent"] == pytest.approx(dirac_ones[tuple(entry[k] for k in key)], rel=1e-12, abs=0.0)
 
 
 # --- explicit Dirac matrices -------------------------------------------------
