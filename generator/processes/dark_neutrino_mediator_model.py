@@ -263,10 +263,11 @@ def strength_of(params: Params, mediator: str) -> jax.Array:
     params: `model`; `flavour` (3,), one at the projectile's; `target`; `protons` and `neutrons` of the scatterer.
     """
     model = params["model"]
-    own = jnp.sum(params["flavour"] * model["beam"])
+    own: jax.Array = jnp.sum(params["flavour"] * model["beam"])
     if mediator == "dipole":
         charge: jax.Array = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
-        return own * ELECTRIC_CHARGE * charge
+        strength: jax.Array = own * ELECTRIC_CHARGE * charge
+        return strength
     of_protons: jax.Array = params["protons"] * matter_coupling(model, "p_S")
     return own * (of_protons + params["neutrons"] * matter_coupling(model, "n_S"))
 
