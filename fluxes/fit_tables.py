@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.curves import LogCurve, bin_points, spline_matrix, turn_on
+from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.fluxes.readers import read_flux_file
 from darkhorn.fluxes.tables import BIN_WIDTH, NAMES, Flux
 from darkhorn.kernels.errors import DarkhornError, InputError, OutputError
@@ -76,6 +77,14 @@ SHARE_KNOTS = (
     6.0,
 )
 PARENTS = {211: "pi", 321: "Kpm", 130: "K0L", 13: "mu"}
+
+# (distance from the front of the horn in cm, mean square of the angle to the beam axis) of what each flux is averaged
+# over: TPC of MicroBooNE (256 x 233 cm, on the axis), disc of MiniBooNE (radius 610.6 cm, 189.6 cm above the axis), the
+# two TPCs of ICARUS (61.9 < |x| < 358.5 cm, |y + 23.45 cm| < 158.4 cm). The mean square angle is enough where the flux
+# falls with theta^2, as that of pions of 1/gamma >> theta does.
+MICROBOONE_PLACE = (46854.75, (256.35**2 + 233.0**2) / 12 / 46854.75**2)
+MINIBOONE_PLACE = (54134.0, (610.6**2 / 2 + 189.6**2) / 54134.0**2)
+ICARUS_PLACE = (60000.0, ((358.49**3 - 61.94**3) / (3 * 296.55) + 316.82**2 / 12 + 23.45**2) / 60000.0**2)
 
 MINIBOONE = "MiniBooNE flux data release to Phys. Rev. D 79 (2009) 072002, arXiv:0806.1449"
 MICROBOONE = "MicroBooNE BNB flux tables (MCC9 flux simulation, averaged over the active volume)"
@@ -187,6 +196,29 @@ def smooth_ratio(top: Flux, bottom: Flux) -> Callable[[Array], Array]:
     return ratio
 
 
+def place_factor(pdg: int, energy: Array, place: tuple[float, float]) -> Array:
+    """Mean of 1/(L - z)^2 in cm^-2 over the birth points z of neutrinos (n,) of the BNB in neutrino mode."""
+    line = decay_line("bnb", "neutrino")
+    z = np.linspace(line.start_cm, line.end_cm, 2001)
+    density = line.density(pdg, np.repeat(energy, z.size), np.tile(z, energy.size)).reshape(energy.size, z.size)
+    mean: Array = np.sum(density / (place[0] - z) ** 2, axis=1) / np.sum(density, axis=1)
+    return mean
+
+
+def at_icarus(micro: Flux, mini: Flux) -> Flux:
+    """Flux of neutrino mode at ICARUS from those at MicroBooNE and MiniBooNE, bin by bin.
+
+    ln(flux / mean of 1/(L - z)^2) is taken as linear in the mean square angle, which lies between those of the two: at
+    17 % of the way from MicroBooNE. The ratio of the two tables is smoothed.
+    """
+    centres = (micro.edges[1:] + micro.edges[:-1]) / 2
+    near, far, here = MICROBOONE_PLACE, MINIBOONE_PLACE, ICARUS_PLACE
+    way = (here[1] - near[1]) / (far[1] - near[1])
+    factors = {place: place_factor(micro.pdg, centres, place) for place in (near, far, here)}
+    ratio = smooth_ratio(mini, micro)(centres) * factors[near] / factors[far]
+    return Flux.from_bins(micro.pdg, micro.edges, micro.content * ratio**way * factors[here] / factors[near], "ICARUS")
+
+
 def parent_shares(path: Path) -> dict[str, dict[str, list[float]]]:
     """Share of each last parent in each flavour at `SHARE_KNOTS` (straight lines between), by least squares."""
     try:
@@ -291,6 +323,13 @@ def fit_all(published: Path, out: Path) -> None:
     )
     shares = parent_shares(published / "miniboone_FHC_by_parent.csv")
     write_json(out / "bnb_parents.json", source, {"energy_GeV": list(SHARE_KNOTS), "shares": shares})
+
+    source = (
+        f"EXTRAPOLATION, no published table exists: the {MICROBOONE} and the {MINIBOONE}, neutrino mode, moved to "
+        "600 m along the line of decays and interpolated in the mean square of the angle to the beam axis."
+    )
+    icarus = {pdg: at_icarus(flux, mini[pdg]) for pdg, flux in micro.items()}
+    _store(out, "bnb-neutrino-icarus", source, icarus, fine, 0.05)
 
 
 @click.command()

@@ -14,7 +14,7 @@ from darkhorn.generator.card_io import line_numbers
 from darkhorn.generator.card_models import MODELS, SOURCES, Generate, ModelSection, Output, Physics, SourceSection
 from darkhorn.generator.card_places import Detector, SameShape, detector_by_name
 from darkhorn.generator.card_sections import OneOf, Section, Shorthand, to_plain
-from darkhorn.generator.card_values import Exposure, Flag, Name, Value, listed
+from darkhorn.generator.card_values import Exposure, Flag, Name, Names, Value, listed
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 SCHEMA_VERSION = 1
@@ -47,7 +47,9 @@ class RunCard(Section):
     regions: Annotated[tuple[Name, ...], listed(unique=True, example="[tpc]")] = Field(
         description="volumes in which the neutrino may scatter", examples=["[tpc]"]
     )
-    decay_in: Name = Field(description="volume in which the visible decay is asked for", examples=["tpc"])
+    decay_in: Names = Field(
+        description="volume in which the visible decay is asked for, or a list of them", examples=["tpc"]
+    )
     force_decay: Flag = Field(
         True,
         description="true: every event decays in `decay_in`; false: anywhere, with a column saying where",
@@ -73,9 +75,13 @@ class RunCard(Section):
         visible = self.model.visible_states
         if "visible" not in self.generate.model_fields_set:
             self.fill(generate=self.generate.model_copy(update={"visible": visible[0]}))
-        if self.generate.visible not in visible:
-            do = did_you_mean(self.generate.visible, visible).strip() or "Choose one of these."
-            problems.append(InputError("generate.visible", shown(self.generate.visible), ", ".join(visible), do))
+        for state in self.generate.final_states:
+            if state not in visible:
+                do = did_you_mean(state, visible).strip() or "Choose one of these."
+                problems.append(InputError("generate.visible", shown(state), ", ".join(visible), do))
+        if len(self.decay_in) > 1 and not self.force_decay:
+            found = f"{len(self.decay_in)} volumes"
+            problems.append(InputError("decay_in", found, "one volume without `force_decay`", "Name one of them."))
         if self.detector.base is None:
             problems += self._name_problems(tuple(self.detector.volumes), None, None)
         if problems:
@@ -142,7 +148,7 @@ class RunCard(Section):
         if volumes is not None:
             known = list(volumes)
             asked += [(f"regions[{i}]", region, known) for i, region in enumerate(self.regions)]
-            asked.append(("decay_in", self.decay_in, known))
+            asked += [("decay_in", name, known) for name in self.decay_in]
             for name, volume in self.detector.volumes.items():
                 if isinstance(volume, SameShape):
                     asked.append((f"detector.volumes.{name}", name, known))

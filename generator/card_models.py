@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from darkhorn.generator.card_errors import CardErrors, shown
 from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
 from darkhorn.generator.card_sections import Section
-from darkhorn.generator.card_values import Energy, Flag, listed, number, text_like, whole, word
+from darkhorn.generator.card_values import Energy, Flag, listed, number, one_or_more, text_like, whole, word
 from darkhorn.generator.card_vertices import VectorVertices
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
@@ -107,7 +107,8 @@ class HistogramSource(SourceSection):
         None, description="flavour of a `file` with two columns, energy and flux"
     )
     decay_line: DecayLine | None = Field(
-        None, description="where the parents decay; from the beam if not given; null: all neutrinos parallel"
+        None,
+        description="where the parents decay; from the beam if not given; null: neutrinos parallel to the beam axis",
     )
     spill: Spill | None = Field(
         None, description="time structure; from the beam if not given; null: all protons at t = 0"
@@ -139,18 +140,14 @@ class HistogramSource(SourceSection):
 class DarkNeutrino(ModelSection):
     """Heavy neutral leptons made in upscattering by a dark photon Z'.
 
-    With m4 alone the beam makes N4, which decays to nu e+e-; with m5 it makes N5, which decays to N4 e+e-.
+    One to three states: N4, with m5 also N5, with m6 also N6. The beam makes those that have a mixing; each decays to
+    lighter states, or to a neutrino, and a pair of leptons.
     """
 
-    particles: ClassVar[dict[str, int]] = {"N4": 5914, "N5": 5915, "Zprime": 5921}
-    visible_states: ClassVar[tuple[str, ...]] = ("e+e-",)
+    particles: ClassVar[dict[str, int]] = {"N4": 5914, "N5": 5915, "N6": 5916, "Zprime": 5921}
+    visible_states: ClassVar[tuple[str, ...]] = ("e+e-", "mu+mu-")
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("umu4_sq", "umu4"),
-        ("ue4_sq", "ue4"),
-        ("utau4_sq", "utau4"),
-        ("umu5_sq", "umu5"),
-        ("ue5_sq", "ue5"),
-        ("utau5_sq", "utau5"),
+        *((f"u{flavour}{i}_sq", f"u{flavour}{i}") for i in "456" for flavour in ("mu", "e", "tau")),
         ("gD", "alphaD"),
     )
 
@@ -158,7 +155,7 @@ class DarkNeutrino(ModelSection):
     mediator: Annotated[Literal["vector"], word(Literal["vector"])] = Field(
         "vector", description="a dark photon Z'; others have other keys: see the sections after this one"
     )
-    hnl: Annotated[Hnl, word(Hnl)] = Field(description="nature of N4: dirac or majorana")
+    hnl: Annotated[Hnl, word(Hnl)] = Field(description="nature of the heavy neutral leptons: dirac or majorana")
     m4: Energy = Field(description="mass of the heavy neutral lepton N4", examples=["106 MeV"])
     mzprime: Energy = Field(description="mass of the dark photon Z'", examples=["30 MeV"])
     umu4_sq: MixingSquared = Field(0.0, description="|U_mu4|^2, mixing of N4 with nu_mu", examples=[2.0e-10])
@@ -167,15 +164,29 @@ class DarkNeutrino(ModelSection):
     ue4: MixingSquared = Field(0.0, exclude=True, description="|U_e4|, instead of ue4_sq")
     utau4_sq: MixingSquared = Field(0.0, description="|U_tau4|^2, mixing of N4 with nu_tau")
     utau4: MixingSquared = Field(0.0, exclude=True, description="|U_tau4|, instead of utau4_sq")
-    m5: Energy | None = Field(
-        None, description="mass of a second, heavier state N5: the beam then makes N5, not N4", examples=["200 MeV"]
-    )
+    m5: Energy | None = Field(None, description="mass of a second, heavier state N5", examples=["200 MeV"])
     umu5_sq: MixingSquared = Field(0.0, description="|V_mu5|^2, mixing of N5 with nu_mu (needs m5)")
     umu5: MixingSquared = Field(0.0, exclude=True, description="|V_mu5|, instead of umu5_sq")
     ue5_sq: MixingSquared = Field(0.0, description="|V_e5|^2, mixing of N5 with nu_e (needs m5)")
     ue5: MixingSquared = Field(0.0, exclude=True, description="|V_e5|, instead of ue5_sq")
     utau5_sq: MixingSquared = Field(0.0, description="|V_tau5|^2, mixing of N5 with nu_tau (needs m5)")
     utau5: MixingSquared = Field(0.0, exclude=True, description="|V_tau5|, instead of utau5_sq")
+    m6: Energy | None = Field(
+        None, description="mass of a third state N6, heavier than N5 (needs m5)", examples=["300 MeV"]
+    )
+    umu6_sq: MixingSquared = Field(0.0, description="|U_mu6|^2, mixing of N6 with nu_mu (needs m6)")
+    umu6: MixingSquared = Field(0.0, exclude=True, description="|U_mu6|, instead of umu6_sq")
+    ue6_sq: MixingSquared = Field(0.0, description="|U_e6|^2, mixing of N6 with nu_e (needs m6)")
+    ue6: MixingSquared = Field(0.0, exclude=True, description="|U_e6|, instead of ue6_sq")
+    utau6_sq: MixingSquared = Field(0.0, description="|U_tau6|^2, mixing of N6 with nu_tau (needs m6)")
+    utau6: MixingSquared = Field(0.0, exclude=True, description="|U_tau6|, instead of utau6_sq")
+    ud4: MixingSquared = Field(1.0, description="U_D4, mixing of N4 with the dark flavour: d_ij = gD U_Di U_Dj")
+    ud5: MixingSquared = Field(1.0, description="U_D5, mixing of N5 with the dark flavour")
+    ud6: MixingSquared = Field(1.0, description="U_D6, mixing of N6 with the dark flavour")
+    shared_flavour: Flag = Field(
+        False,
+        description="the beam makes each state by the mixings of all (one dark flavour), not by its own alone",
+    )
     epsilon: Coupling | None = Field(
         None,
         description="kinetic mixing of Z': it couples to charge with e epsilon; needed unless `vertices` has e_V, p_V",
@@ -211,7 +222,7 @@ class DarkNeutrino(ModelSection):
 
     @model_validator(mode="after")
     def _physical(self) -> Self:
-        for flavour in ("umu4", "ue4", "utau4", "umu5", "ue5", "utau5"):
+        for flavour in (f"u{flavour}{i}" for i in "456" for flavour in ("mu", "e", "tau")):
             squared = getattr(self, f"{flavour}_sq") or getattr(self, flavour) ** 2
             self.fill(**{f"{flavour}_sq": squared, flavour: math.sqrt(squared)})
         coupling = self.gD or math.sqrt(4 * math.pi * self.alphaD)
@@ -222,27 +233,32 @@ class DarkNeutrino(ModelSection):
         return self
 
     def _mixing_problems(self) -> list[InputError]:
-        """The beam couples to the heaviest state alone: to N4, or, if there is one, to N5."""
+        """At least one state mixes with the beam, and only states that have a mass."""
         problems = []
-        made, other = ("5", "4") if self.m5 is not None else ("4", "5")
-        total = sum(getattr(self, f"{flavour}{made}_sq") for flavour in ("ue", "umu", "utau"))
-        given = [getattr(self.vertices, f"d_{flavour}{made}") for flavour in ("e", "mu", "tau")]
-        if total == 0 and not any(given):
-            do = f"Add for example `umu{made}_sq: 2.0e-10`."
-            wanted = f"one of umu{made}_sq, ue{made}_sq, utau{made}_sq > 0"
-            problems.append(InputError(f"umu{made}_sq", "no mixing above 0", wanted, do))
-        if total > 1:
-            found = f"mixings that add up to {total:g}"
-            problems.append(InputError(f"umu{made}_sq", found, "a sum <= 1", "Lower them."))
-        for flavour in ("ue", "umu", "utau"):
-            if getattr(self, f"{flavour}{other}_sq") > 0:
-                found = f"a mixing of N{other}"
-                if made == "5":
-                    allowed, do = "only mixings of N5, as there is an m5", f"Use `{flavour}5_sq`, or remove m5."
-                else:
-                    allowed, do = "only with m5", "Add m5, the mass of the second state."
-                problems.append(InputError(f"{flavour}{other}_sq", found, allowed, do))
-        if self.gD == 0 and (total > 0 or (made == "5" and self.vertices.d_54 is None)):
+        states = [i for i in "456" if getattr(self, f"m{i}") is not None]
+        flavours = ("umu", "ue", "utau")
+        totals = {i: sum(getattr(self, f"{flavour}{i}_sq") for flavour in flavours) for i in states}
+        given = [getattr(self.vertices, f"d_{f}{i}") for i in states for f in ("e", "mu", "tau")]
+        if sum(totals.values()) == 0 and not any(given):
+            heaviest = states[-1]
+            do = f"Add for example `umu{heaviest}_sq: 2.0e-10`."
+            wanted = " or ".join(f"one of {', '.join(f'{f}{i}_sq' for f in flavours)} > 0" for i in reversed(states))
+            problems.append(InputError(f"umu{heaviest}_sq", "no mixing above 0", wanted, do))
+        for i, total in totals.items():
+            if total > 1:
+                found = f"mixings that add up to {total:g}"
+                problems.append(InputError(f"umu{i}_sq", found, "a sum <= 1", "Lower them."))
+        for i in (other for other in "56" if other not in states):
+            for flavour in flavours:
+                if getattr(self, f"{flavour}{i}_sq") > 0:
+                    do = f"Add m{i}, the mass of that state."
+                    problems.append(InputError(f"{flavour}{i}_sq", f"a mixing of N{i}", f"only with m{i}", do))
+        for i in states:
+            if getattr(self, f"ud{i}") == 0:
+                do = "Give a number above 0, or leave the state out."
+                problems.append(InputError(f"ud{i}", "0", "a number > 0 and <= 1", do))
+        pairs = [f"d_{heavy}{light}" for light in states for heavy in states if heavy > light]
+        if self.gD == 0 and (sum(totals.values()) > 0 or any(getattr(self.vertices, d) is None for d in pairs)):
             problems.append(InputError("gD", "nothing", "gD > 0, or alphaD > 0", "Add for example `gD: 2.0`."))
         if self.gD > 4 * math.pi:
             problems.append(InputError("alphaD", f"gD = {self.gD:g}", "gD <= 4 pi", "Lower the dark coupling."))
@@ -256,25 +272,32 @@ class DarkNeutrino(ModelSection):
             problems.append(InputError("epsilon", "nothing", allowed, "Add for example `epsilon: 8.0e-4`."))
         if given.e_V == 0:
             problems.append(InputError("vertices.e_V", "0", "a coupling, as e+e- is looked for", "Remove it."))
-        other = "4" if self.m5 is not None else "5"
-        names = [f"d_{flavour}{other}" for flavour in ("e", "mu", "tau")] + ["d_54"] * (self.m5 is None)
-        for name in names:
-            if getattr(given, name):
-                allowed = "only with m5" if self.m5 is None else "only vertices of N5, as there is an m5"
-                problems.append(InputError(f"vertices.{name}", "a coupling", allowed, "Remove it, or change m5."))
-        if self.m5 is not None and given.d_54 == 0:
-            problems.append(InputError("vertices.d_54", "0", "a coupling of N5 to N4", "Remove it."))
+        missing = [i for i in "56" if getattr(self, f"m{i}") is None]
+        for name, value in given:
+            states = [i for i in missing if name.startswith("d_") and i in name]
+            if value and states:
+                allowed, do = f"only with m{states[0]}", f"Add m{states[0]}, or remove it."
+                problems.append(InputError(f"vertices.{name}", "a coupling", allowed, do))
         return problems
 
     def _mass_problems(self) -> list[InputError]:
         problems = []
         pair = f"2 m_e ({2e3 * MASS_ELECTRON:.6g} MeV)"
-        if self.m5 is None and self.m4 <= 2 * MASS_ELECTRON:
+        if self.m5 is None and self.m6 is not None:
+            problems.append(InputError("m6", "a mass of N6 without one of N5", "only with m5", "Call it m5."))
+        mixes = [getattr(self, f"{flavour}4_sq") > 0 for flavour in ("umu", "ue", "utau")]
+        if (self.m5 is None or any(mixes)) and self.m4 <= 2 * MASS_ELECTRON:
             allowed = f"closed decay N4 -> nu e+e-: m4 must exceed {pair}"
             problems.append(InputError("m4", f"{1e3 * self.m4:.9g} MeV", allowed, "Raise m4."))
-        if self.m5 is not None and self.m5 - self.m4 <= 2 * MASS_ELECTRON:
-            allowed = f"closed decay N5 -> N4 e+e-: m5 must exceed m4 ({1e3 * self.m4:.9g} MeV) by more than {pair}"
-            problems.append(InputError("m5", f"{1e3 * self.m5:.9g} MeV", allowed, "Raise m5 or lower m4."))
+        for low, high in (("4", "5"), ("5", "6")):
+            lower, upper = getattr(self, f"m{low}"), getattr(self, f"m{high}")
+            if lower is not None and upper is not None and upper - lower <= 2 * MASS_ELECTRON:
+                allowed = (
+                    f"closed decay N{high} -> N{low} e+e-: m{high} must exceed m{low} ({1e3 * lower:.9g} MeV) by more "
+                    f"than {pair}"
+                )
+                do = f"Raise m{high} or lower m{low}."
+                problems.append(InputError(f"m{high}", f"{1e3 * upper:.9g} MeV", allowed, do))
         if self.mzprime <= 2 * MASS_ELECTRON:
             allowed = f"closed decay Z' -> e+e-: mzprime must exceed {pair}"
             problems.append(InputError("mzprime", f"{1e3 * self.mzprime:.9g} MeV", allowed, "Raise mzprime."))
@@ -292,6 +315,9 @@ class Physics(Section):
     ] = Field(("conserving", "flipping"), description="helicity of N4 against that of the neutrino")
     z_exchange: Flag = Field(True, description="add the exchange of the Z boson to that of the Z'")
     zprime_polarisation: Flag = Field(True, description="spin correlation of Z' with its decay leptons")
+    line_shape: Flag = Field(
+        False, description="draw the mass of a broad state (large gD, Z' on shell) from its line shape"
+    )
     form_factor: Annotated[FormFactor, word(FormFactor)] = Field(
         "tabulated", description="nuclear form factor: charge densities from electron scattering, or a formula"
     )
@@ -302,9 +328,14 @@ class Generate(Section):
 
     events: Annotated[int, whole(1, MAX_EVENTS)] = Field(100000, description="number of events")
     seed: Annotated[int, whole(0, MAX_SEED)] = Field(1, description="same card and same seed: same events")
-    visible: Annotated[str, text_like(r"[A-Za-z0-9+-]{1,32}", "a final state such as e+e-")] = Field(
-        "e+e-", description="visible final state of the decay; of a dipole it is gamma, also where it is not given"
-    )
+    visible: Annotated[
+        str | tuple[str, ...], one_or_more(r"[A-Za-z0-9+-]{1,32}", "a final state such as e+e-", "[e+e-, mu+mu-]")
+    ] = Field("e+e-", description="visible final state of the decay, or a list of them (gamma for a dipole)")
+
+    @property
+    def final_states(self) -> tuple[str, ...]:
+        """`visible` as a list."""
+        return (self.visible,) if isinstance(self.visible, str) else self.visible
 
 
 class Output(Section):

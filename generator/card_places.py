@@ -107,13 +107,42 @@ class Cylinder(Volume):
     axis: Annotated[Axis, word(Axis)] = Field("z", description="direction of its axis")
 
 
+class Tube(Volume):
+    """A cylinder with a bore, for example the round wall of a hall. Events may start in it, not end in it."""
+
+    shape: Annotated[Literal["tube"], word(Literal["tube"])] = Field(description="this shape")
+    centre: Point = Field(description="its centre (x, y, z)", examples=[["0 m", "0 m", "0 m"]])
+    inner_radius: PositiveLength = Field(description="radius of the bore", examples=["7.4 m"])
+    radius: PositiveLength = Field(description="its outer radius", examples=["7.9 m"])
+    length: PositiveLength = Field(description="its full length", examples=["11 m"])
+    axis: Annotated[Axis, word(Axis)] = Field("z", description="direction of its axis")
+
+
+class Cone(Volume):
+    """A truncated cone along one of the axes, for example the soil that lies in the beam."""
+
+    shape: Annotated[Literal["cone"], word(Literal["cone"])] = Field(description="this shape")
+    centre: Point = Field(description="the middle of its axis (x, y, z)", examples=[["0 m", "0 m", "-200 m"]])
+    start_radius: PositiveLength = Field(description="radius where the coordinate is smallest", examples=["0.4 m"])
+    end_radius: PositiveLength = Field(description="radius where the coordinate is largest", examples=["2.9 m"])
+    length: PositiveLength = Field(description="its full length", examples=["400 m"])
+    axis: Annotated[Axis, word(Axis)] = Field("z", description="direction of its axis")
+
+
 class SameShape(Volume):
     """A volume of the base detector that keeps its shape and gets another material."""
 
     shape: Annotated[Literal["unchanged"], word(Literal["unchanged"])] = Field(description="keep the shape of the base")
 
 
-SHAPES: dict[str, type[Section]] = {"box": Box, "sphere": Sphere, "cylinder": Cylinder, "unchanged": SameShape}
+SHAPES: dict[str, type[Section]] = {
+    "box": Box,
+    "sphere": Sphere,
+    "cylinder": Cylinder,
+    "tube": Tube,
+    "cone": Cone,
+    "unchanged": SameShape,
+}
 
 
 class Material(Section):
@@ -200,6 +229,7 @@ __all__ = [
     "SHAPES",
     "Beam",
     "Box",
+    "Cone",
     "Cylinder",
     "DecayLine",
     "Detector",
@@ -208,6 +238,7 @@ __all__ = [
     "SameShape",
     "Sphere",
     "Spill",
+    "Tube",
     "Volume",
     "detector_by_name",
 ]

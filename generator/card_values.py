@@ -153,6 +153,21 @@ def text_like(pattern: str, allowed: str) -> Value:
     return Value(check, {"type": "string", "pattern": f"^{pattern}$"})
 
 
+def one_or_more(pattern: str, allowed: str, example: str) -> Value:
+    """Type of a text that matches a pattern in full, or of a list of such texts, each once."""
+    single = text_like(pattern, allowed)
+    as_list = listed(unique=True, example=example)
+
+    def check(value: object) -> str | tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            return str(single.check(value))
+        entries = as_list.func(value)  # type: ignore[call-arg]
+        return tuple(str(single.check(entry)) for entry in entries)
+
+    schema = {"anyOf": [single.schema, {"type": "array", "items": single.schema, "minItems": 1, "uniqueItems": True}]}
+    return Value(check, schema, lambda value: value if isinstance(value, str) else list(value))
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise InputError("", shown(value), "true or false", "Write true or false, without quotes.")
@@ -186,7 +201,36 @@ Spread = Annotated[float, quantity("time", least=0.0)]
 Density = Annotated[float, quantity("density", positive=True)]
 Exposure = Annotated[float, quantity("exposure", positive=True)]
 Flag = Annotated[bool, Value(_flag, {"type": "boolean"})]
-Name = Annotated[
-    str, text_like(r"[A-Za-z][A-Za-z0-9_+-]{0,63}", "a name: a letter, then letters, digits, _ + or - (at most 64)")
+_NAME = r"[A-Za-z][A-Za-z0-9_+-]{0,63}"
+_NAME_TEXT = "a letter, then letters, digits, _ + or - (at most 64)"
+Name = Annotated[str, text_like(_NAME, f"a name: {_NAME_TEXT}")]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    allowed = "the name of a volume, or a list of names"
+    given = value if isinstance(value, list | tuple) else [value]
+    if not given:
+        raise InputError("", "an empty list", allowed, "Name at least one.")
+    for name in given:
+        if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+            raise InputError("", shown(name), f"{allowed}; a name is {_NAME_TEXT}", "Write it like that.")
+    if len(set(given)) < len(given):
+        raise InputError("", shown(value), "each name once", "Remove the second one.")
+    return tuple(given)
+
+
+# one name, or a list of them; a single one is written back as it is
+Names = Annotated[
+    tuple[str, ...],
+    Value(
+        _names,
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_NAME}$"},
+                {"type": "array", "items": {"type": "string", "pattern": f"^{_NAME}$"}, "minItems": 1},
+            ]
+        },
+        lambda names: names[0] if len(names) == 1 else list(names),
+    ),
 ]
 Point = Annotated[tuple[Length, Length, Length], listed(length=3, example='["128 cm", "0 cm", "518 cm"]')]

@@ -25,7 +25,7 @@ class ScalarVertices(Section):
 class VectorVertices(Section):
     """Couplings of Z': d Z'_mu nubar gamma^mu P_L N, and g Z'_mu fbar gamma^mu f.
 
-    In place of d = -gD U (also -gD V), d_54 = gD, and of g = e epsilon Q.
+    In place of d = -gD U, d_54 = gD U_D5 U_D4 and so on, and of g = e epsilon Q.
     """
 
     d_e4: Vertex | None = Field(None, description="nu_e and N4")
@@ -34,7 +34,12 @@ class VectorVertices(Section):
     d_e5: Vertex | None = Field(None, description="nu_e and N5 (needs m5)")
     d_mu5: Vertex | None = Field(None, description="nu_mu and N5 (needs m5)")
     d_tau5: Vertex | None = Field(None, description="nu_tau and N5 (needs m5)")
+    d_e6: Vertex | None = Field(None, description="nu_e and N6 (needs m6)")
+    d_mu6: Vertex | None = Field(None, description="nu_mu and N6 (needs m6)")
+    d_tau6: Vertex | None = Field(None, description="nu_tau and N6 (needs m6)")
     d_54: Vertex | None = Field(None, description="N5 and N4 (needs m5)")
+    d_64: Vertex | None = Field(None, description="N6 and N4 (needs m6)")
+    d_65: Vertex | None = Field(None, description="N6 and N5 (needs m6)")
     e_V: Vertex | None = Field(None, description="electrons", examples=[-2.4e-4])
     mu_V: Vertex | None = Field(None, description="muons")
     tau_V: Vertex | None = Field(None, description="taus")

@@ -59,6 +59,13 @@ class Chain:
         object.__setattr__(self, "adapted", tuple(i for i, dim in enumerate(dims) if dim in adapt))
 
     @property
+    def bare(self) -> "Chain":
+        """The same stages for parameters that `prepare` has already been applied to: a smaller program, shared by all
+        models that have these stages.
+        """
+        return Chain(self.stages)
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """Names of the columns with the factors of the weight."""
         return tuple(f"w_{stage.name}" for stage in self.stages if stage.weighs)

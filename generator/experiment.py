@@ -14,6 +14,7 @@ from darkhorn.generator.runcard import RunCard
 from darkhorn.geometry.detector_specs import shipped_specification
 from darkhorn.geometry.detectors import Detector, detector_from_spec
 from darkhorn.geometry.materials import number_density
+from darkhorn.geometry.volumes import Tube
 from darkhorn.kernels.constants import MASS_MUON, MASS_PION
 from darkhorn.kernels.errors import InputError
 
@@ -50,7 +51,14 @@ def experiment(card: RunCard) -> Experiment:
     """Read the fluxes and place the detector. Raises InputError for what only the files and tables can tell."""
     detector = _detector(card)
     card.check_names(volumes=tuple(detector.volumes))
-    _check_overlap(card, detector)
+    for name in card.decay_in:
+        if isinstance(detector.volumes[name].shape, Tube):
+            convex = [v for v, placed in detector.volumes.items() if not isinstance(placed.shape, Tube)]
+            raise InputError(
+                "decay_in", f"{name}, a tube", ", ".join(convex) or "a volume of another shape", "Choose one of these."
+            )
+    _check_disjoint(card.decay_in, detector, "decay_in")
+    _check_disjoint(card.regions, detector, "regions")
     fluxes = _fluxes(card, detector)
     beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes if pdg in FLAVOUR_NAME}
     spill = card.source.spill  # type: ignore[attr-defined]
@@ -60,17 +68,17 @@ def experiment(card: RunCard) -> Experiment:
     return Experiment(fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()})
 
 
-def _check_overlap(card: RunCard, detector: Detector) -> None:
-    """Refuse regions that share space: their events would be counted twice. Tried on 1000 points of each region."""
+def _check_disjoint(names: tuple[str, ...], detector: Detector, key: str) -> None:
+    """Refuse volumes that share space: their events would be counted twice. Tried on 1000 points of each."""
     points = jnp.asarray(np.random.default_rng(1).random((3, 1000)))
-    for i, one in enumerate(card.regions):
-        for other in card.regions[i + 1 :]:
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
             a, b = detector.volumes[one].shape, detector.volumes[other].shape
             if bool(a.contains(*b.sample_uniform(*points)).any() | b.contains(*a.sample_uniform(*points)).any()):
                 raise InputError(
-                    "regions",
+                    key,
                     f"{one} and {other}, which overlap",
-                    "regions that share no space",
+                    "volumes that share no space",
                     "Take one of them, or spell out volumes that do not overlap: events would be counted twice.",
                 )
 
@@ -135,17 +143,20 @@ def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.f
     to_detector = rotation.T
     origin = -to_detector @ np.array(detector.origin_cm)
     # the flux holds at the distance `baseline` on the way to the detector
-    centre = np.asarray(detector.volumes[card.decay_in].shape.centre, np.float64)
+    shapes = [detector.volumes[name].shape for name in card.decay_in]
+    sizes = [float(shape.volume()) for shape in shapes]
+    centre = np.average([np.asarray(shape.centre, np.float64) for shape in shapes], axis=0, weights=sizes)
     way = centre - origin
     numbers: dict[str, Any] = {
         "axes": rotation,  # row i: beam axis i in the detector frame
         "origin": origin,
         "reference": origin + way * (detector.baseline_cm / np.linalg.norm(way)),
         "radius_cm": BIRTH_RADIUS_CM,
+        "parallel": float(source.decay_line is None),
     }
     line = source.decay_line
     if line is None or line.end <= line.start:
-        # parallel to one place: all born at the start of the line
+        # all born at the start of the line; if they are parallel, only the distance to it counts
         at = 0.0 if line is None else line.start
         numbers |= {"start_cm": at, "end_cm": at + 1e-6, "energy_step": 1.0, "radius_cm": 0.0}
         numbers |= {"share": np.ones((1, 2)), "length_cm": np.ones((1, 2))}

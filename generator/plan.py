@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.generator.channel import Channel
-from darkhorn.generator.device import MAP_BINS, PILOT_EVENTS, PILOT_MEASURES, pilot
+from darkhorn.generator.device import MAP_BINS, PILOT_EVENTS, PILOT_MEASURES, as_float64, pilot
 from darkhorn.generator.files.output import check_output, fail, sync_folder
 from darkhorn.generator.streams import channel_key
 from darkhorn.kernels.errors import InputError
@@ -127,9 +127,9 @@ def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
     found = []
     for channel in channels:
         key = channel_key(seed, channel.name, "pilot")
-        result = {
-            k: np.asarray(v) for k, v in pilot(channel.chain, channel.params, jnp.asarray(key), PILOT_EVENTS).items()
-        }
+        params = channel.chain.prepare(as_float64(channel.params))
+        found_here = pilot(channel.chain.bare, params, jnp.asarray(key), PILOT_EVENTS)
+        result = {k: np.asarray(v) for k, v in found_here.items()}
         if not all(np.isfinite(value).all() for value in result.values()):
             raise FloatingPointError(
                 f"the pilot of channel {channel.name} met a weight that is not finite (seed {seed})"

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from darkhorn.generator.chain import Chain
 from darkhorn.generator.channel import Channel
@@ -37,13 +38,13 @@ def expected_events(channels: Sequence[Channel], plan: Plan, precision: float, s
 
     if not 1e-6 <= precision <= 0.5:
         raise InputError("precision", precision, "a relative error from 1e-6 to 0.5", "Try 1e-3.")
-    params = [as_float64(channel.params) for channel in channels]
+    params = [channel.chain.prepare(as_float64(channel.params)) for channel in channels]
     grids = [jnp.asarray(found.grid) for found in plan.channels]
     means, squares = np.zeros((len(channels), REPLICAS)), np.zeros((len(channels), REPLICAS))
     points = np.zeros(len(channels), np.int64)
 
     def measure(index: int, n: int) -> None:
-        chain = channels[index].chain
+        chain = channels[index].chain.bare
         for replica in range(REPLICAS):
             engine = qmc.Sobol(len(chain.dims), scramble=True, seed=np.random.default_rng((seed, index, replica)))
             u = np.clip(engine.random(n).T, 0.0, np.nextafter(1.0, 0.0))
@@ -62,17 +63,20 @@ def expected_events(channels: Sequence[Channel], plan: Plan, precision: float, s
         if points[worst] >= LAST_POINTS:
             raise InputError("precision", precision, f"about {error / total:.1e} for this card", "Ask for less.")
         measure(worst, int(points[worst]) * 2)
-    rows = [
-        {
-            "region": channel.region,
-            "target": channel.target,
-            "regime": channel.regime,
-            "helicity": channel.helicity,
-            "projectile_pdg": channel.projectile_pdg,
-            "events": float(rate),
-            "error": float(error_of),
-        }
-        for channel, rate, error_of in zip(channels, rates, errors, strict=True)
-    ]
     spread = float(np.sum(squares.mean(axis=1) / (points * REPLICAS)))
+    rows = _rows(channels, rates, errors)
     return {"events": total, "error": error, "ess": total**2 / spread if spread > 0 else 0.0, "channels": rows}
+
+
+ROW_KEYS = ("region", "target", "regime", "helicity", "projectile_pdg")
+
+
+def _rows(channels: Sequence[Channel], rates: NDArray[np.float64], errors: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """One row per kind of scattering: channels that differ in what happens afterwards are added up."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for channel, rate, error in zip(channels, rates, errors, strict=True):
+        key = tuple(getattr(channel, name) for name in ROW_KEYS)
+        row = found.setdefault(key, {**dict(zip(ROW_KEYS, key, strict=True)), "events": 0.0, "error": 0.0})
+        row["events"] += float(rate)
+        row["error"] = float(np.hypot(row["error"], error))
+    return list(found.values())

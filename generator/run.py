@@ -214,7 +214,8 @@ class Runner:
 
     def _on_device(self, index: int, device: Any) -> Any:
         if (index, device) not in self._params:
-            found = (as_float64(self.channels[index].params), jnp.asarray(self.plan.channels[index].grid))
+            channel = self.channels[index]
+            found = (channel.chain.prepare(as_float64(channel.params)), jnp.asarray(self.plan.channels[index].grid))
             self._params[index, device] = jax.device_put(found, device)
         return self._params[index, device]
 
@@ -238,7 +239,7 @@ class Runner:
         low, high, wanted = self._indices(index, device)
         key = jnp.asarray(channel_key(self.seed, channel.name))
         scale = jnp.asarray(1.0 / share.total, jnp.float64)
-        state, keep, finite = batch(channel.chain, channel.columns, params, grid, key, low, high, wanted, scale)
+        state, keep, finite = batch(channel.chain.bare, channel.columns, params, grid, key, low, high, wanted, scale)
         self._check(np.asarray(finite), index, task)
         kept = np.asarray(keep)[: len(index)] if channel.can_miss else np.ones(len(index), bool)
         columns = self._fetch(channel, state, keep, kept)
@@ -297,7 +298,7 @@ class Runner:
         key = jnp.asarray(channel_key(self.seed, channel.name, "events", attempt))
         low, high, wanted = self._indices(pending, device)
         made: tuple[State, jax.Array, jax.Array] = batch_unweighted(
-            channel.chain, channel.columns, params, grid, key, low, high, wanted, maximum, unit
+            channel.chain.bare, channel.columns, params, grid, key, low, high, wanted, maximum, unit
         )
         return made
 
@@ -327,7 +328,7 @@ def compile_ahead(channels: Sequence[Channel], plan: Plan, unweighted: bool, bat
     """Compile the batch of every distinct chain by running one batch of it: for a thread beside the pilot, whose own
     compilation takes as long. `plan` is any plan with maps of the right shape; nothing is kept but the program.
     """
-    kinds = {(channel.chain, channel.columns): index for index, channel in enumerate(channels)}
+    kinds = {(channel.chain.bare, channel.columns): index for index, channel in enumerate(channels)}
     for index in kinds.values():
         share = Share(index, 0, 4, 4, 0, 0)
         layout = Layout(4, 0, 1, (share,))
@@ -341,6 +342,4 @@ def column_types(channel: Channel) -> dict[str, np.dtype[Any]]:
 
     names = ["event_id", "channel", *channel.constants, *channel.columns]
     types = {name: default_dtype(name) for name in names}
-    return {**types, **{name: np.asarray(value).dtype for name, value in channel.constants.items()}} | (
-        {"decay_inside": np.dtype("i1")} if "decay_inside" in names else {}
-    )
+    return {**types, **{name: np.asarray(value).dtype for name, value in channel.constants.items()}}

@@ -114,6 +114,12 @@ def _birth(params: Params, energy: jax.Array, u: Sequence[jax.Array]) -> tuple[V
     return Vector(component(0), component(1), component(2)), along
 
 
+def _parallel_or(params: Params, direction: Vector) -> Vector:
+    """The direction, or that of the beam axis where params["beam"]["parallel"] is 1."""
+    parallel, axis = params["beam"]["parallel"] > 0, params["beam"]["axes"][2]
+    return Vector(*(jnp.where(parallel, axis[i], d) for i, d in enumerate(direction)))
+
+
 def _reference_distance(params: Params, birth: Vector) -> jax.Array:
     """Distance from the birth point to the place for which the flux holds, params["beam"]["reference"] (3,)."""
     reference = params["beam"]["reference"]
@@ -124,12 +130,12 @@ def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tupl
     """Birth point of the neutrino and its direction to the scattering; the factor is (reference distance / distance)^2.
 
     A neutrino beam spreads with the square of the distance from the birth point; the flux is that at the reference
-    point.
+    point. With params["beam"]["parallel"] = 1 the flux is the same, but every neutrino flies along the beam axis.
     """
     birth, along = _birth(params, state["energy"], u)
     flown = Vector(state["scatter_x"], state["scatter_y"], state["scatter_z"]).minus(birth)
     distance = flown.norm()
-    unit = flown.scale(1 / distance)
+    unit = _parallel_or(params, flown.scale(1 / distance))
     columns = {"nu_dx": unit.x, "nu_dy": unit.y, "nu_dz": unit.z, "baseline": distance, "birth_along": along}
     return columns, (_reference_distance(params, birth) / distance) ** 2
 
@@ -166,8 +172,10 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     The birth point s, S and D are a triangle with sides r = |S - s|, l = |D - S| and D0 = |D - s|, and the outer
     angle theta at S: r = -l cos theta + sqrt(D0^2 - l^2 sin^2 theta). At fixed (theta, azimuth, l), d^3S flux(S) =
     d^3D flux L0^2 / [D0 (r + l cos theta)], with L0 the reference distance: nothing is approximated and the spread of
-    the beam cancels. l is exponential between the nearest and the farthest point of the region from D. The factor is
-    the probability of that interval times L0^2 / [D0 (r + l cos theta)], and 0 if S is not in the region.
+    the beam cancels. Parallel neutrinos (params["beam"]["parallel"] = 1) fix the direction of N at once: S = D - l n
+    and d^3S flux(S) = d^3D flux L0^2/r^2. l is exponential between the nearest and the farthest point of the region
+    from D. The factor is the probability of that interval times the flux without the part L0^2/D0^2, which is that of
+    `_sight_of_decay`, and 0 if S is not in the region.
 
     params: `region`, `m_n`, `ctau_n`. state: n4_transverse, n4_along (GeV) with respect to the neutrino, azimuth
     (turns). Source: law of cosines; unit Jacobian of the rigid rotation. Checked against forward sampling in
@@ -181,7 +189,8 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     birth = Vector(state["birth_x"], state["birth_y"], state["birth_z"])
     line = decay.minus(birth)
     whole = line.norm()
-    axis = line.scale(1 / whole)
+    parallel = params["beam"]["parallel"] > 0
+    axis = _parallel_or(params, line.scale(1 / whole))
     near, far = params["region"].distance_range(decay.x, decay.y, decay.z)
     flown = decay_distance(u[0], near, far, length)
     radicand = whole * whole - (flown * sine) ** 2
@@ -190,8 +199,9 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     r = root - flown * cosine
     possible = possible & (r > 0)
     # angles in the plane of the triangle: alpha at s, beta at D
-    sin_alpha = jnp.where(possible, flown * sine / whole, 0.0)
-    cos_alpha = jnp.where(possible, root / whole, 1.0)
+    bent = possible & ~parallel
+    sin_alpha = jnp.where(bent, flown * sine / whole, 0.0)
+    cos_alpha = jnp.where(bent, root / whole, 1.0)
     sin_beta, cos_beta = sine * cos_alpha - cosine * sin_alpha, cosine * cos_alpha + sine * sin_alpha
     sin_phi, cos_phi = sincos2pi(state["azimuth"])
     first, second = transverse_axes(axis)
@@ -199,8 +209,10 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     neutrino = axis.scale(cos_alpha).minus(across.scale(sin_alpha))
     direction = axis.scale(cos_beta).plus(across.scale(sin_beta))
     scatter = decay.minus(direction.scale(flown))
-    inside = possible & params["region"].contains(scatter.x, scatter.y, scatter.z)
-    spread = whole / jnp.where(possible, root, 1.0)
+    from_birth = scatter.minus(birth)
+    straight = jnp.maximum(from_birth.dot(from_birth), 1.0)
+    inside = (possible | parallel) & params["region"].contains(scatter.x, scatter.y, scatter.z)
+    spread = jnp.where(parallel, whole * whole / straight, whole / jnp.where(possible, root, 1.0))
     columns = {
         "scatter_x": scatter.x,
         "scatter_y": scatter.y,
@@ -208,7 +220,7 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
         "nu_dx": neutrino.x,
         "nu_dy": neutrino.y,
         "nu_dz": neutrino.z,
-        "baseline": jnp.where(possible, r, whole),
+        "baseline": jnp.where(parallel, jnp.sqrt(straight), jnp.where(possible, r, whole)),
         "flight": flown,
         "n4_px": momentum * direction.x,
         "n4_py": momentum * direction.y,

@@ -4,6 +4,8 @@ A specification is a mapping
 
     volumes   {name: {shape: box, centre: [x, y, z], size: [x, y, z], material: M}
                    | {shape: cylinder, centre: ..., radius: r, length: l, axis: x|y|z, material: M}
+                   | {shape: tube, centre: ..., inner_radius: r, radius: R, length: l, axis: x|y|z, material: M}
+                   | {shape: cone, centre: ..., start_radius: r, end_radius: R, length: l, axis: x|y|z, material: M}
                    | {shape: sphere, centre: ..., radius: r, material: M}}       in the detector's own frame
               M is the name of a shipped material, or {density: g/cm3, composition: {nuclide or element: mass fraction}}
     origin    where the origin of the detector frame lies in the beam frame
@@ -52,6 +54,24 @@ SHIPPED_DETECTORS: dict[str, dict[str, Any]] = {
                 "centre": (128.175, -762.0, -20505.165),
                 "size": (4622.8, 2773.68, 40462.37),
                 "material": "soil",
+            },
+            # The round wall of the hall and the slab that it stands on, around the vertical axis.
+            "hall-wall": {
+                "shape": "tube",
+                "centre": (128.175, 46.0, 518.5),
+                "inner_radius": 741.68,
+                "radius": 787.4,
+                "length": 1158.0,
+                "axis": "y",
+                "material": "concrete",
+            },
+            "hall-floor": {
+                "shape": "cylinder",
+                "centre": (128.175, -578.9, 518.5),
+                "radius": 787.4,
+                "length": 91.4,
+                "axis": "y",
+                "material": "concrete",
             },
         },
         "origin": (-124.325, 0.93, 46336.35),
@@ -114,6 +134,8 @@ SHIPPED_DETECTORS: dict[str, dict[str, Any]] = {
 _SHAPE_KEYS = {
     "box": ("centre", "size"),
     "cylinder": ("centre", "radius", "length", "axis"),
+    "tube": ("centre", "inner_radius", "radius", "length", "axis"),
+    "cone": ("centre", "start_radius", "end_radius", "length", "axis"),
     "sphere": ("centre", "radius"),
 }
 _SPEC_KEYS = ("name", "volumes", "origin", "rotation", "baseline", "flux", "source")
@@ -169,10 +191,13 @@ def _checked_volume(volume: object, where: str) -> dict[str, Any]:
     if shape == "box":
         size = _vector(volume["size"], f"{where}.size")
         result["size"] = tuple(_positive(length, f"{where}.size") for length in size)
-    else:
-        result["radius"] = _positive(volume["radius"], f"{where}.radius")
-    if shape == "cylinder":
-        result["length"] = _positive(volume["length"], f"{where}.length")
+    for key in ("inner_radius", "radius", "start_radius", "end_radius", "length"):
+        if key in needed:
+            result[key] = _positive(volume[key], f"{where}.{key}")
+    if shape == "tube" and result["inner_radius"] >= result["radius"]:
+        found = f"{result['inner_radius']:g} cm"
+        raise InputError(f"{where}.inner_radius", found, f"less than the radius, {result['radius']:g} cm", "Swap them.")
+    if "axis" in needed:
         result["axis"] = volume.get("axis", "z")
         if result["axis"] not in ("x", "y", "z"):
             raise InputError(f"{where}.axis", result["axis"], "x, y or z", "z is along the beam, y is vertical.")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from darkhorn.geometry.detector_specs import IDENTITY, checked_specification, shipped_specification
 from darkhorn.geometry.materials import Material
-from darkhorn.geometry.volumes import Box, Cylinder, Sphere, Volume
+from darkhorn.geometry.volumes import Box, Cone, Cylinder, Sphere, Tube, Volume
 
 # A component array: NumPy or JAX, or a number
 Component = TypeVar("Component")
@@ -59,10 +59,12 @@ def _shape(entry: Mapping[str, Any]) -> Volume:
     centre = jnp.array(entry["centre"], dtype=float)
     if entry["shape"] == "box":
         return Box(centre, jnp.array(entry["size"], dtype=float) / 2)
-    radius = jnp.array(entry["radius"], dtype=float)
     if entry["shape"] == "sphere":
-        return Sphere(centre, radius)
-    return Cylinder(centre, radius, jnp.array(entry["length"], dtype=float) / 2, entry["axis"])
+        return Sphere(centre, jnp.array(entry["radius"], dtype=float))
+    radii = {key: jnp.array(entry[key], dtype=float) for key in entry if key.endswith("radius")}
+    rest = {**radii, "half_length": jnp.array(entry["length"], dtype=float) / 2, "axis": entry["axis"]}
+    kind: type[Volume] = {"cylinder": Cylinder, "tube": Tube, "cone": Cone}[entry["shape"]]
+    return kind(centre=centre, **rest)
 
 
 def direction_to_beam(

@@ -1,4 +1,4 @@
-"""Analytic volumes: Box, Cylinder, Sphere. Sampling, containment and ray intervals as pure kernels.
+"""Analytic volumes: Box, Cylinder, Tube, Cone, Sphere. Sampling, containment and ray intervals as pure kernels.
 
 Each shape is a pytree: its numbers are traced, its kind (and a cylinder's axis) is static, so that a run compiles only
 the formulas of its own shapes. All have the same methods. Lengths in cm, coordinates in the frame in which the shape
@@ -60,6 +60,16 @@ def _length(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
 
+def _cyclic(axis: Axis, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(first transverse, second transverse, along the axis), in cyclic order."""
+    return {"x": (y, z, x), "y": (z, x, y), "z": (x, y, z)}[axis]
+
+
+def _cartesian(axis: Axis, p: jax.Array, q: jax.Array, along: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(x, y, z) of cyclic components."""
+    return {"x": (along, p, q), "y": (q, along, p), "z": (p, q, along)}[axis]
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Box:
@@ -117,12 +127,8 @@ class Cylinder:
     half_length: jax.Array
     axis: Axis = field(metadata={"static": True})
 
-    def _cyclic(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """(first transverse, second transverse, along the axis), in cyclic order."""
-        return {"x": (y, z, x), "y": (z, x, y), "z": (x, y, z)}[self.axis]
-
     def _offsets(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        return self._cyclic(x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        return _cyclic(self.axis, x - self.centre[0], y - self.centre[1], z - self.centre[2])
 
     def volume(self) -> jax.Array:
         """2 pi R^2 h, cm3, shape ()."""
@@ -132,8 +138,7 @@ class Cylinder:
         """Point (x, y, z) uniform in the volume: R sqrt(u1) at the angle 2 pi u2, height from u3; u in [0, 1)."""
         r = self.radius * jnp.sqrt(u1)
         sine, cosine = sincos2pi(u2)
-        p, q, along = r * cosine, r * sine, self.half_length * (2 * u3 - 1)
-        x, y, z = {"x": (along, p, q), "y": (q, along, p), "z": (p, q, along)}[self.axis]
+        x, y, z = _cartesian(self.axis, r * cosine, r * sine, self.half_length * (2 * u3 - 1))
         return self.centre[0] + x, self.centre[1] + y, self.centre[2] + z
 
     def contains(self, x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
@@ -158,7 +163,7 @@ class Cylinder:
         origin far from the cylinder, where R^2 d_t^2 + (p.d_t)^2 - p^2 d_t^2 cancels.
         """
         p, q, along = self._offsets(x, y, z)
-        dp, dq, d_along = self._cyclic(dx, dy, dz)
+        dp, dq, d_along = _cyclic(self.axis, dx, dy, dz)
         speed_squared, cross = dp * dp + dq * dq, p * dq - q * dp
         near, far = _barrel(
             p * dp + q * dq,
@@ -166,6 +171,148 @@ class Cylinder:
             self.radius**2 * speed_squared - cross * cross,
             p * p + q * q <= self.radius**2,
         )
+        near_end, far_end = _slab(along, d_along, jnp.zeros_like(self.half_length), self.half_length)
+        return jnp.maximum(near, near_end), jnp.minimum(far, far_end)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Tube:
+    """What is left of a cylinder without its bore, around a coordinate axis: the wall of a hall.
+
+    `centre` (3,), `inner_radius` and `radius` (), `half_length` (), cm; `axis` is static. It is not convex: a ray may
+    cross it twice, so that it has no `ray_interval`.
+    """
+
+    centre: jax.Array
+    inner_radius: jax.Array
+    radius: jax.Array
+    half_length: jax.Array
+    axis: Axis = field(metadata={"static": True})
+
+    def volume(self) -> jax.Array:
+        """2 pi (R - r)(R + r) h, cm3, shape ()."""
+        ring = (self.radius - self.inner_radius) * (self.radius + self.inner_radius)
+        return (2 * jnp.pi) * ring * self.half_length
+
+    def sample_uniform(self, u1: jax.Array, u2: jax.Array, u3: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Point (x, y, z) uniform in the volume: radius squared flat from r^2 to R^2, angle 2 pi u2, height from u3."""
+        square = self.inner_radius**2 + (self.radius - self.inner_radius) * (self.radius + self.inner_radius) * u1
+        sine, cosine = sincos2pi(u2)
+        distance = jnp.sqrt(square)
+        offset = _cartesian(self.axis, distance * cosine, distance * sine, self.half_length * (2 * u3 - 1))
+        return self.centre[0] + offset[0], self.centre[1] + offset[1], self.centre[2] + offset[2]
+
+    def contains(self, x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+        """True inside and on the surface."""
+        p, q, along = _cyclic(self.axis, x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        square = p * p + q * q
+        return (square >= self.inner_radius**2) & (square <= self.radius**2) & (jnp.abs(along) <= self.half_length)
+
+    def distance_range(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(nearest, farthest) distance in cm from a point to the points of the volume; nearest is 0 inside."""
+        p, q, along = _cyclic(self.axis, x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        zero = jnp.zeros_like(p)
+        radial, axial = _length(p, q, zero), jnp.abs(along)
+        across = jnp.maximum(jnp.maximum(radial - self.radius, self.inner_radius - radial), 0.0)
+        nearest = _length(across, jnp.maximum(axial - self.half_length, 0.0), zero)
+        return nearest, _length(radial + self.radius, axial + self.half_length, zero)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Cone:
+    """Truncated circular cone around a coordinate axis. `centre` (3,) is the middle of its axis; `start_radius` at the
+    end of small and `end_radius` at that of large coordinate, `half_length` (), cm; `axis` is static.
+    """
+
+    centre: jax.Array
+    start_radius: jax.Array
+    end_radius: jax.Array
+    half_length: jax.Array
+    axis: Axis = field(metadata={"static": True})
+
+    def _middle_and_slope(self) -> tuple[jax.Array, jax.Array]:
+        """Radius in the middle, and its growth along the axis."""
+        return 0.5 * (self.start_radius + self.end_radius), (self.end_radius - self.start_radius) / (
+            2 * self.half_length
+        )
+
+    def volume(self) -> jax.Array:
+        """2/3 pi h (a^2 + a b + b^2), cm3, shape ()."""
+        a, b = self.start_radius, self.end_radius
+        return (2 / 3 * jnp.pi) * self.half_length * (a * a + a * b + b * b)
+
+    def sample_uniform(self, u1: jax.Array, u2: jax.Array, u3: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Point (x, y, z) uniform in the volume: r^3 flat from a^3 to b^3 gives the height, then a disc."""
+        a, b = self.start_radius, self.end_radius
+        r = jnp.cbrt(a**3 + (b**3 - a**3) * u3)
+        # (r - a)/(b - a) without the difference, which is 0/0 for a cylinder
+        height = u3 * (a * a + a * b + b * b) / (r * r + r * a + a * a)
+        sine, cosine = sincos2pi(u2)
+        disc = (a + (b - a) * height) * jnp.sqrt(u1)
+        offset = _cartesian(self.axis, disc * cosine, disc * sine, self.half_length * (2 * height - 1))
+        return self.centre[0] + offset[0], self.centre[1] + offset[1], self.centre[2] + offset[2]
+
+    def contains(self, x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+        """True inside and on the surface."""
+        p, q, along = _cyclic(self.axis, x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        middle, slope = self._middle_and_slope()
+        radius = middle + slope * along
+        return (p * p + q * q <= radius * radius) & (jnp.abs(along) <= self.half_length)
+
+    def distance_range(self, x: jax.Array, y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(nearest, farthest) distance in cm from a point to the points of the volume; nearest is 0 inside.
+
+        The farthest point is on one of the rims; the nearest on a lid or on the slanted side, whose distances are those
+        to straight lines in the half plane of (distance from the axis, height).
+        """
+        p, q, along = _cyclic(self.axis, x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        zero = jnp.zeros_like(p)
+        radial, h = _length(p, q, zero), self.half_length
+        a, b = self.start_radius, self.end_radius
+        far = jnp.maximum(_length(radial + a, along + h, zero), _length(radial + b, along - h, zero))
+        start = _length(jnp.maximum(radial - a, 0.0), along + h, zero)
+        end = _length(jnp.maximum(radial - b, 0.0), along - h, zero)
+        side = (b - a) ** 2 + 4 * h * h
+        at = jnp.clip(((radial - a) * (b - a) + (along + h) * 2 * h) / side, 0.0, 1.0)
+        slanted = _length(radial - a - (b - a) * at, along + h - 2 * h * at, zero)
+        near = jnp.minimum(jnp.minimum(start, end), slanted)
+        return jnp.where(self.contains(x, y, z), 0.0, near), far
+
+    def ray_interval(
+        self, x: jax.Array, y: jax.Array, z: jax.Array, dx: jax.Array, dy: jax.Array, dz: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """(near, far) in cm along the unit direction d; see the module.
+
+        The ray is inside the double cone where A t^2 + 2 B t + C <= 0, with A = d_t^2 - k^2 d_z^2, k the slope: between
+        the roots if A > 0, else beyond that root at which the radius grows along the ray. Roots as q/A and C/q, q =
+        -B -+ sqrt(B^2 - A C), which hold their digits for a small A.
+        """
+        p, q, along = _cyclic(self.axis, x - self.centre[0], y - self.centre[1], z - self.centre[2])
+        dp, dq, d_along = _cyclic(self.axis, dx, dy, dz)
+        middle, slope = self._middle_and_slope()
+        radius = middle + slope * along
+        square = dp * dp + dq * dq - (slope * d_along) ** 2
+        along_the_side = jnp.abs(square) < _PARALLEL**2  # a root far away stands for the one that is not there
+        square = jnp.where(along_the_side, _PARALLEL**2, square)
+        half = p * dp + q * dq - slope * d_along * radius
+        rest = p * p + q * q - radius * radius
+        # B^2 - A C = (k d_z p_t - R d_t)^2 - (p x d)^2: one difference less than in the three products
+        first, second, cross = slope * d_along * p - radius * dp, slope * d_along * q - radius * dq, p * dq - q * dp
+        discriminant = first * first + second * second - cross * cross
+        discriminant = jnp.where(along_the_side, half * half - square * rest, discriminant)
+        hit = discriminant > 0
+        root = jnp.sqrt(jnp.where(hit, discriminant, 1.0))
+        pivot = -half - jnp.where(half < 0, -root, root)
+        one = pivot / square
+        other = rest / jnp.where(pivot == 0, 1.0, pivot)
+        low, high = jnp.minimum(one, other), jnp.maximum(one, other)
+        grows = slope * d_along > 0
+        opened = square < 0
+        near = jnp.where(opened, jnp.where(grows, high, -FAR_AWAY), low)
+        far = jnp.where(opened, jnp.where(grows, FAR_AWAY, low), high)
+        near, far = jnp.where(hit, near, FAR_AWAY), jnp.where(hit, far, -FAR_AWAY)
         near_end, far_end = _slab(along, d_along, jnp.zeros_like(self.half_length), self.half_length)
         return jnp.maximum(near, near_end), jnp.minimum(far, far_end)
 
@@ -213,7 +360,8 @@ class Sphere:
         return jnp.where(hit, -along - root, FAR_AWAY), jnp.where(hit, -along + root, -FAR_AWAY)
 
 
-Volume = Box | Cylinder | Sphere
+Convex = Box | Cylinder | Cone | Sphere
+Volume = Convex | Tube
 
 
 def length_inside(near: jax.Array, far: jax.Array) -> jax.Array:

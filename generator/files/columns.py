@@ -44,9 +44,11 @@ def extra_columns(topology: Topology, columns: Columns) -> list[str]:
 
 
 def default_dtype(name: str) -> np.dtype[Any]:
-    """Type of a column by its name: ids as in IDENTITY, PDG codes int32, everything else float64."""
+    """Type of a column by its name: ids as in IDENTITY, PDG codes int32, flags int8, everything else float64."""
     if name in IDENTITY:
         return np.dtype(IDENTITY[name][0])
+    if name.endswith("_inside"):
+        return np.dtype("i1")
     return np.dtype("i4") if name.endswith("_pdg") else np.dtype("f8")
 
 

@@ -1,8 +1,9 @@
-"""The process "dark-neutrino": nu A -> N4 A by Z' and Z exchange, N4 -> nu Z', Z' -> e+ e-.
+"""The process "dark-neutrino": nu A -> N A by Z' and Z exchange, N -> nu l+ l- or a lighter state and l+ l-.
 
 Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities),
-dark_neutrino_stages.py (stages), dark_neutrino_topologies.py (records), dark_neutrino_model.py (couplings and
-widths). Physics: docs/physics/dark_neutrino.md.
+dark_neutrino_model.py (couplings and widths), dark_neutrino_paths.py (decays that are generated),
+dark_neutrino_chains.py (stages in order), dark_neutrino_topologies.py (records). Physics:
+docs/physics/dark_neutrino.md.
 """
 
 import itertools
@@ -15,21 +16,25 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.chain import Chain, Params
+from darkhorn.generator.chain import Params
 from darkhorn.generator.channel import Build, Channel, Process, register
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of, names_of, roles_of, stored_columns
 from darkhorn.generator.processes.dark_neutrino_model import (
+    STATES,
     Scheme,
     beam_vertices,
     host_widths,
+    mass_key,
     model_of,
+    produced_mass,
     scheme_of,
     total_width,
     vertices_of,
     warn_of_limits,
     width_rows,
 )
-from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_paths import Path, form_of, path_params, paths_of, suffix
 from darkhorn.generator.processes.dark_neutrino_topologies import topology
 from darkhorn.generator.record import REMNANT_PDG
 from darkhorn.generator.runcard import RunCard
@@ -40,6 +45,7 @@ from darkhorn.kernels.constants import (
     MAGNETIC_MOMENT_NEUTRON,
     MAGNETIC_MOMENT_PROTON,
     MASS_ELECTRON,
+    MASS_MUON,
     MASS_PROTON,
 )
 from darkhorn.kernels.errors import InputError
@@ -58,26 +64,6 @@ CITATIONS = (
     "DeVries:1987",
 )  # fmt: skip
 
-STORED = (
-    "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
-)  # fmt: skip
-
-
-def _stored(scheme: Scheme, chain: Chain, forced: bool) -> tuple[str, ...]:
-    """Columns of the chain that go to the file."""
-    roles = (
-        "nu",
-        "recoil",
-        *(("n5", "n4") if scheme.dual else ("n4", "nu_out")),
-        *(("zprime",) if scheme.on_shell else ()),
-        "em",
-        "ep",
-    )
-    momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
-    flag = () if forced else ("decay_inside",)
-    daughter = "n4_pdg" if scheme.dual else "nu_out_pdg"
-    return (*STORED, daughter, *momenta, *flag, *chain.factors, "w_sampling", "weight")
-
 
 def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
     """The numbers of a nucleus (coherent) or of one of its protons (p-elastic)."""
@@ -95,12 +81,15 @@ def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
     return Target(*(jnp.asarray(n, jnp.float64) for n in numbers))
 
 
-def couplings(card: RunCard, model: Params, what: Nuclide, regime: str, projectile: int) -> dict[str, Any]:
+def couplings(
+    card: RunCard, model: Params, what: Nuclide, regime: str, projectile: int, produced: str
+) -> dict[str, Any]:
     """The part of a channel's parameters from which `prepare` makes vertices and vertices' helpers."""
     nucleus = regime == "coherent"
     majorana, particle = bool(model["majorana"] > 0), projectile > 0
     numbers = {
         "flavour": np.eye(3)[FLAVOUR_INDEX[abs(projectile)]],
+        "produced": [float(state == produced) for state in scheme_states(model)],
         "charge": what.Z if nucleus else 1.0,
         "neutrons": what.A - what.Z if nucleus else 0.0,
         "weak_charge": weak_charge_of_nucleus(what.Z, what.A - what.Z) if nucleus else 1.0,
@@ -113,9 +102,16 @@ def couplings(card: RunCard, model: Params, what: Nuclide, regime: str, projecti
     return {**arrays, "model": model}
 
 
-def _combinations(card: RunCard, exp: Experiment, model: Params) -> Iterable[tuple[str, Nuclide, str, str, int]]:
-    """(region, nuclide, regime, helicity, projectile) of every channel with a rate above zero."""
-    physics = card.physics
+def scheme_states(model: Params) -> list[str]:
+    """Names of the states of a model."""
+    return [name for name in STATES if mass_key(name) in model]
+
+
+def _combinations(
+    card: RunCard, exp: Experiment, model: Params, produced: str
+) -> Iterable[tuple[str, Nuclide, str, str, int]]:
+    """(region, nuclide, regime, helicity, projectile) of every scattering into a state with a rate above zero."""
+    physics, mixing = card.physics, np.asarray(beam_vertices(model))[scheme_states(model).index(produced)]
     for region in card.regions:
         for name in exp.scatterers(region):
             what = nuclide(name)
@@ -124,7 +120,7 @@ def _combinations(card: RunCard, exp: Experiment, model: Params) -> Iterable[tup
                     continue
                 for helicity in physics.helicities:
                     for projectile in exp.fluxes.fluxes:
-                        if beam_vertices(model)[FLAVOUR_INDEX[abs(projectile)]] != 0:
+                        if mixing[FLAVOUR_INDEX[abs(projectile)]] != 0:
                             yield region, what, regime, helicity, projectile
 
 
@@ -138,23 +134,24 @@ def build(card: RunCard) -> Build:
     """Channels of the card, and what the header says of the model."""
     exp, model, scheme = experiment(card), model_of(card), scheme_of(card)
     warn_of_limits(model, scheme)
-    choices = list(_combinations(card, exp, model))
+    paths = paths_of(card, model, scheme)
+    choices = [(path, *rest) for path in paths for rest in _combinations(card, exp, model, path.produced)]
     if not choices:
-        mixing = ", ".join(f"{u:g}" for u in np.asarray(model["mixing_sq"]))
+        mixing = ", ".join(f"{u:g}" for u in np.asarray(model["mixing_sq"]).sum(axis=0))
         raise InputError(
             "model",
             f"mixings (e, mu, tau) {mixing} with a beam of {', '.join(FLAVOUR_NAME[p] for p in exp.fluxes.fluxes)}",
-            "a flavour of the beam that mixes with N4, and a regime that the targets have",
+            "a flavour of the beam that mixes with a heavy state, and a regime that the targets have",
             "Check `source.flavours`, `physics.regimes` and the mixings of `model`.",
         )
-    nuclides = {what.name: _density_of(card, what) for _, what, *_ in choices}
+    nuclides = {what.name: _density_of(card, what) for _, _, what, *_ in choices}
     terms = _series_terms(nuclides.values())
-    lowest = [_threshold(model, what, regime) for _, what, regime, _, _ in choices]
+    lowest = [_threshold(model, scheme, path, what, regime) for path, _, what, regime, _, _ in choices]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
-    common = _common(card, exp, model, scheme)
+    common = _common(card, exp)
     channels = []
-    for (region, what, regime, helicity, projectile), least in zip(choices, lowest, strict=True):
+    for (path, region, what, regime, helicity, projectile), least in zip(choices, lowest, strict=True):
         flux = exp.fluxes.fluxes[projectile]
         if least >= float(flux.edges[-1]) or flux.integral(least, float(flux.edges[-1])) <= 0:
             continue
@@ -168,17 +165,23 @@ def build(card: RunCard) -> Build:
             "beam": exp.beam[projectile],
             "target": scatterer(what, regime, terms),
             "helicity": np.asarray(HELICITY[helicity]),
-            **couplings(card, model, what, regime, projectile),
+            **couplings(card, model, what, regime, projectile, path.produced),
+            "path": path_params(scheme, path, paths),
+            "daughter_pdg": _daughter_codes(card, path),
         }
         atoms = exp.scatterers(region)
         fraction = atoms[what.name] / sum(atoms.values())
-        channels.append(_channel(card, scheme, params, region, what, regime, helicity, projectile, fraction))
+        for decay_in in card.decay_in:
+            params["decay_region"] = exp.detector.volumes[decay_in].shape
+            where, by = (region, decay_in), (regime, helicity, projectile)
+            channels.append(_channel(card, scheme, path, dict(params), where, what, by, fraction))
     return Build(
         channels=tuple(channels),
         masses={
-            **({"n5": float(model["m_n"]), "n4": float(model["m_j"])} if scheme.dual else {"n4": float(model["m_n"])}),
+            **{name.lower(): float(model[mass_key(name)]) for name in scheme.states},
             "zprime": float(model["mzprime"]),
             "electron": MASS_ELECTRON,
+            "muon": MASS_MUON,
             "neutrino": 0.0,
         },
         particles=_particles(card, model, scheme),
@@ -196,58 +199,72 @@ def build(card: RunCard) -> Build:
     )
 
 
-def _threshold(model: Params, what: Nuclide, regime: str) -> float:
-    mass = what.mass if regime == "coherent" else MASS_PROTON
-    return float(threshold(model["m_n"], jnp.asarray(mass)))
+def _threshold(model: Params, scheme: Scheme, path: Path, what: Nuclide, regime: str) -> float:
+    """Least energy (GeV) of the neutrino. A drawn mass begins where the decay opens."""
+    mass = model[mass_key(path.produced)]
+    if form_of(path, scheme).line_shape:
+        daughter = path.daughters[0]
+        mass = model["mzprime"] + (0.0 if daughter == "nu" else model[mass_key(daughter)])
+    return float(threshold(mass, jnp.asarray(what.mass if regime == "coherent" else MASS_PROTON)))
 
 
-def _common(card: RunCard, exp: Experiment, model: Params, scheme: Scheme) -> dict[str, Any]:
+def _common(card: RunCard, exp: Experiment) -> dict[str, Any]:
     numbers = {
-        "m_lepton": MASS_ELECTRON,
         "polarised": float(card.physics.zprime_polarisation),
         "parent_gamma_per_gev": PARENT_GAMMA_PER_GEV,
     }
     arrays: dict[str, Any] = {key: np.asarray(value, np.float64) for key, value in numbers.items()}
-    n4 = card.output.pdg_map["N4"]
-    own = [n4, n4, n4, *[n4 if bool(model["majorana"] > 0) else -n4] * 3]
-    arrays["daughter_pdg"] = np.array(own if scheme.dual else [12, 14, 16, -12, -14, -16], np.int32)
-    return {**arrays, "spill": exp.spill, "decay_region": exp.detector.volumes[card.decay_in].shape}
+    return {**arrays, "spill": exp.spill}
+
+
+def _daughter_codes(card: RunCard, path: Path) -> NDArray[np.int32]:
+    """PDG codes (steps, 6) of the daughter of each step: by flavour for a neutrino, and the antiparticle's."""
+    rows = []
+    for name in path.daughters:
+        code = 0 if name == "nu" else card.output.pdg_map[name]
+        other = code if card.model.hnl == "majorana" else -code  # type: ignore[attr-defined]
+        rows.append([12, 14, 16, -12, -14, -16] if name == "nu" else [code] * 3 + [other] * 3)
+    return np.array(rows, np.int32)
 
 
 def _channel(
-    card: RunCard, scheme: Scheme, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str,
-    projectile: int, fraction: float,
+    card: RunCard, scheme: Scheme, path: Path, params: dict[str, Any], where: tuple[str, str], what: Nuclide,
+    by: tuple[str, str, int], fraction: float,
 ) -> Channel:  # fmt: skip
+    (region, decay_in), (regime, helicity, projectile) = where, by
     bound = regime == "p-elastic" and what.A > 1
     target_mass = MASS_PROTON if what.A == 1 else what.mass
-    made = card.output.pdg_map[scheme.produced]
+    made = card.output.pdg_map[path.produced]
     antiparticle = projectile < 0 and card.model.hnl == "dirac"  # type: ignore[attr-defined]
     constants: dict[str, np.generic] = {
         "process_id": np.int16(PROCESS_ID[regime]),
         "region": np.int8(list(card.regions).index(region)),
         "nu_pdg": np.int32(projectile),
-        f"{scheme.produced.lower()}_pdg": np.int32(-made if antiparticle else made),
+        f"{path.produced.lower()}_pdg": np.int32(-made if antiparticle else made),
         "target_pdg": np.int32(what.pdg),
         "target_mass": np.float64(target_mass),
         "recoil_pdg": np.int32(2212 if regime == "p-elastic" else what.pdg),
         "recoil_mass": np.float64(MASS_PROTON if regime == "p-elastic" else what.mass),
     }
-    if scheme.on_shell:
-        constants["zprime_pdg"] = np.int32(card.output.pdg_map["Zprime"])
+    form = form_of(path, scheme)
+    for step, real in enumerate(form.on_shell):
+        if real:
+            constants[f"zprime{'2' * step}_pdg"] = np.int32(card.output.pdg_map["Zprime"])
     if bound:
         rest = {"px": 0.0, "py": 0.0, "pz": 0.0}
         for role, mass in (("struck", MASS_PROTON), ("remnant", what.mass - MASS_PROTON)):
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
         constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
-    mode = "free" if not card.force_decay else "forced" if region == card.decay_in else "backward"
-    chain = chain_of(scheme, mode)
-    names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, region)
+    mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
+    chain = chain_of(scheme, form, mode, names_of(path))
+    place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
+    names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, place)
     return Channel(
-        name="/".join(names),
+        name="/".join(names) + suffix(path, scheme),
         chain=chain,
         params=params,
-        topology=topology(bound, scheme.dual, scheme.on_shell),
+        topology=topology(bound, roles_of(path), path.pairs, form.on_shell, form.displaced, form.line_shape),
         process_id=PROCESS_ID[regime],
         projectile_pdg=projectile,
         target=what.name,
@@ -256,8 +273,8 @@ def _channel(
         helicity=helicity,
         region=region,
         constants=constants,
-        columns=_stored(scheme, chain, card.force_decay),
-        can_miss=mode == "backward",
+        columns=stored_columns(scheme, path, chain, card.force_decay),
+        can_miss=mode == "backward" or len(path.pairs) == 2,
         target_fraction=fraction,
     )
 
@@ -266,11 +283,10 @@ def _particles(card: RunCard, model: Params, scheme: Scheme) -> list[dict[str, A
     """The states that are not in the PDG list, with their antiparticles where they differ."""
     nature = "Majorana" if bool(model["majorana"] > 0) else "Dirac"
     widths = host_widths(model, scheme)
-    states = {scheme.produced: float(model["m_n"]), **({"N4": float(model["m_j"])} if scheme.dual else {})}
     particles: list[dict[str, Any]] = []
-    for name, mass in states.items():
-        width = float(total_width(widths, name)) if name in widths else 0.0
-        text = f"heavy neutral lepton, {nature}" + ("" if name in widths else "; leaves the detector")
+    for name in reversed(scheme.states):
+        mass, width = float(model[mass_key(name)]), float(total_width(widths, name))
+        text = f"heavy neutral lepton, {nature}" + ("" if width > 0 else "; leaves the detector")
         numbers = {"pdg": card.output.pdg_map[name], "mass": mass, "charge": 0, "width": width, "two_spin": 1}
         particles.append({**numbers, "name": name, "role": name.lower(), "description": text})
         if nature == "Dirac":
@@ -318,7 +334,7 @@ def total_cross_section(params: Params, energy: NDArray[np.float64], nodes: int 
     """
     model = params["model"]
     total = _total(
-        jnp.asarray(energy), model["m_n"], model["mzprime"], params["helicity"], params["chirality"],
+        jnp.asarray(energy), produced_mass(params), model["mzprime"], params["helicity"], params["chirality"],
         params["target"], vertices_of(params), nodes,
     )  # fmt: skip
     return np.asarray(total)
@@ -338,8 +354,9 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
     found = [_density_of(card, nuclide(name, "--target")) for name in names]
     terms = _series_terms(found)
     rows = []
-    for projectile in exp.fluxes.fluxes:
-        if beam_vertices(model)[FLAVOUR_INDEX[abs(projectile)]] == 0:
+    mixing = np.asarray(beam_vertices(model))
+    for (i, produced), projectile in itertools.product(enumerate(scheme_states(model)), exp.fluxes.fluxes):
+        if mixing[i, FLAVOUR_INDEX[abs(projectile)]] == 0:
             continue
         for what, regime, helicity in itertools.product(found, card.physics.regimes, card.physics.helicities):
             if not _possible(what, regime):
@@ -347,9 +364,9 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
             params = {
                 "helicity": jnp.asarray(HELICITY[helicity]),
                 "target": scatterer(what, regime, terms),
-                **couplings(card, model, what, regime, projectile),
+                **couplings(card, model, what, regime, projectile, produced),
             }
-            struck, produced = what.name if regime == "coherent" else "p", scheme_of(card).produced
+            struck = what.name if regime == "coherent" else "p"
             for energy, value in zip(energies, total_cross_section(params, np.array(energies)), strict=True):
                 rows.append(
                     {

@@ -220,7 +220,9 @@ def _all_scalar_widths(model: Params, scheme: Scheme) -> Widths:
 
         total = sum(hprime.values(), jnp.zeros_like(m))
         masses, couplings = (column([f(model, name) for name in virtual]) for f in (_mass_of, coupling_to))
-        through = width_through_vector(m, masses, mass, total, lowest, couplings, majorana, each, width_to_scalar)
+        through = width_through_vector(
+            m, masses, mass, total, lowest, couplings, majorana, each, width_to_boson=width_to_scalar
+        )
         for i, daughter in enumerate(virtual):
             n |= {f"{daughter} {name}": through[i, k] for k, name in enumerate(light)}
     return {scheme.produced: n, "Hprime": hprime}
@@ -269,7 +271,7 @@ def strength_of(params: Params, mediator: str) -> jax.Array:
         strength: jax.Array = own * ELECTRIC_CHARGE * charge
         return strength
     of_protons: jax.Array = params["protons"] * matter_coupling(model, "p_S")
-    return own * (of_protons + params["neutrons"] * matter_coupling(model, "n_S"))
+    return jnp.asarray(own * (of_protons + params["neutrons"] * matter_coupling(model, "n_S")))
 
 
 @lru_cache

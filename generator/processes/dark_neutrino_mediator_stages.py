@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.processes.dark_neutrino_chains import names_stage
 from darkhorn.generator.processes.dark_neutrino_mediator_model import Scheme, prepare
 from darkhorn.generator.processes.dark_neutrino_stages import (
     AIM,
-    DUAL_NAMES,
     MOMENTA,
-    _choose,
-    _momentum,
-    _spin_axis_of,
+    choose,
+    momentum_columns,
+    produced_and_axis,
     scattered,
 )
 from darkhorn.generator.stages import (
@@ -98,7 +98,7 @@ def _four(state: State, role: str) -> FourVector:
 
 def _cos_of_daughter(params: Params, state: State, final: tuple[str, ...]) -> jax.Array:
     """Cosine to the spin axis of the daughter, in the rest frame of N, from what is seen: it flies the other way."""
-    n4, axis = _spin_axis_of(params, state)
+    n4, axis = produced_and_axis(params, state)
     seen = [boost_to_rest(_four(state, role), n4, params["m_n"]).p for role in final]
     total = seen[0]
     for p in seen[1:]:
@@ -113,14 +113,14 @@ def _photon(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State
     params: `m_n`, `m_j`, `majorana`, `helicity`, `branching`, `daughter_pdg` (k,), `flavour_share` (k,).
     """
     m = params["m_n"]
-    n4, axis = _spin_axis_of(params, state)
-    pdg, azimuth = _choose(u[1], params["flavour_share"], params["daughter_pdg"])
+    n4, axis = produced_and_axis(params, state)
+    pdg, azimuth = choose(u[1], params["flavour_share"], params["daughter_pdg"])
     uniforms = RadiativeUniforms(u[0], azimuth)
     decay = sample_radiative(uniforms, m, params["m_j"], params["majorana"], params["helicity"], axis)
     columns = {
         "nu_out_pdg": pdg,
-        **_momentum("nu_out", boost_from_rest(decay.neutrino, n4, m)),
-        **_momentum("gamma", boost_from_rest(decay.photon, n4, m)),
+        **momentum_columns("nu_out", boost_from_rest(decay.neutrino, n4, m)),
+        **momentum_columns("gamma", boost_from_rest(decay.photon, n4, m)),
     }
     return columns, params["branching"]
 
@@ -140,18 +140,18 @@ def _scalar(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State
     params: as `_photon`, with `m_scalar` and `m_lepton`.
     """
     m = params["m_n"]
-    n4, axis = _spin_axis_of(params, state)
-    pdg, azimuth = _choose(u[1], params["flavour_share"], params["daughter_pdg"])
+    n4, axis = produced_and_axis(params, state)
+    pdg, azimuth = choose(u[1], params["flavour_share"], params["daughter_pdg"])
     angles = ChainAngles(u[0], azimuth, u[2], u[3])
     masses = m, params["m_j"], params["m_scalar"], params["m_lepton"]
     decay = sample_scalar_chain(angles, *masses, params["helicity"], params["majorana"], axis)
     em, ep = boost_from_rest(decay.negative, n4, m), boost_from_rest(decay.positive, n4, m)
     columns = {
         "nu_out_pdg": pdg,
-        **_momentum("nu_out", boost_from_rest(decay.neutrino, n4, m)),
-        **_momentum("hprime", em.plus(ep)),
-        **_momentum("em", em),
-        **_momentum("ep", ep),
+        **momentum_columns("nu_out", boost_from_rest(decay.neutrino, n4, m)),
+        **momentum_columns("hprime", em.plus(ep)),
+        **momentum_columns("em", em),
+        **momentum_columns("ep", ep),
     }
     return columns, params["branching"]
 
@@ -184,21 +184,21 @@ def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     params: as `_scalar`, with `width_n`, `width_scalar` (GeV), `decay_coupling`, `lepton_coupling`.
     """
     m = params["m_n"]
-    n4, axis = _spin_axis_of(params, state)
-    pdg, azimuth = _choose(u[2], params["flavour_share"], params["daughter_pdg"])
+    n4, axis = produced_and_axis(params, state)
+    pdg, azimuth = choose(u[2], params["flavour_share"], params["daughter_pdg"])
     uniforms = DileptonUniforms(u[0], u[1], azimuth, u[3], u[4])
     decay, weight = sample_dilepton(uniforms, _model(params), params["helicity"], axis)
     columns = {
         "nu_out_pdg": pdg,
-        **_momentum("nu_out", boost_from_rest(decay.neutrino, n4, m)),
-        **_momentum("em", boost_from_rest(decay.negative, n4, m)),
-        **_momentum("ep", boost_from_rest(decay.positive, n4, m)),
+        **momentum_columns("nu_out", boost_from_rest(decay.neutrino, n4, m)),
+        **momentum_columns("em", boost_from_rest(decay.negative, n4, m)),
+        **momentum_columns("ep", boost_from_rest(decay.positive, n4, m)),
     }
     return columns, weight / params["width_n"]
 
 
 def _pair_density(params: Params, state: State) -> jax.Array:
-    n4, axis = _spin_axis_of(params, state)
+    n4, axis = produced_and_axis(params, state)
     em, ep = (boost_to_rest(_four(state, role), n4, params["m_n"]) for role in ("em", "ep"))
     # the daughter from what is left of N: also its mass is then the model's to rounding
     neutrino = FourVector(params["m_n"] - em.e - ep.e, -em.x - ep.x, -em.y - ep.y, -em.z - ep.z)
@@ -229,4 +229,5 @@ def chain_of(scheme: Scheme, mode: str) -> Chain:
         "free": (*forward, DECAY_FREE, TIME),
         "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, scattering, BACKTRACK, MOMENTA, products, TIME),
     }[mode]
-    return Chain((*stages, DUAL_NAMES) if scheme.dual else stages, prepare(scheme))
+    names = (names_stage((("n4", "n5"), ("nu_out", "n4"))),) if scheme.dual else ()
+    return Chain((*stages, *names), prepare(scheme))

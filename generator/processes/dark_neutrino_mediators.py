@@ -23,13 +23,13 @@ from darkhorn.generator.processes.dark_neutrino import (
     PROCESS_ID,
     SCALE_NUCLEON,
     SCALE_NUCLEUS,
-    STORED,
     XSEC_NODES,
     _density_of,
     _possible,
     _series_terms,
     scatterer,
 )
+from darkhorn.generator.processes.dark_neutrino_chains import STORED
 from darkhorn.generator.processes.dark_neutrino_mediator_model import (
     Scheme,
     host_widths,
@@ -60,7 +60,8 @@ def record_of(scheme: Scheme, bound: bool) -> Topology:
     """Record of the events: that of a dark neutrino with a Z', with h' in the place of Z', or a photon in that of the
     pair.
     """
-    base = topology(bound, scheme.dual, scheme.chain == "scalar")
+    states = ("n5", "n4") if scheme.dual else ("n4", "nu_out")
+    base = topology(bound, states, on_shell=(scheme.chain == "scalar",))
     if scheme.chain == "photon":
         kept = tuple(p for p in base.particles if p.role not in ("em", "ep"))
         photon = Particle("gamma", FINAL, base.particle("em").produced, None, pdg=22, mass="photon")
@@ -147,7 +148,10 @@ def build(card: RunCard) -> Build:
             **couplings(model, what, regime, projectile),
         }
         fraction = atoms[what.name] / sum(atoms.values())
-        channels.append(_channel(card, scheme, params, region, what, regime, helicity, projectile, fraction))
+        for decay_in in card.decay_in:
+            here = {**params, "decay_region": exp.detector.volumes[decay_in].shape}
+            where = (region, decay_in)
+            channels.append(_channel(card, scheme, here, where, what, regime, helicity, projectile, fraction))
     states = {"n5": float(model["m_n"]), "n4": float(model["m_j"])} if scheme.dual else {"n4": float(model["m_n"])}
     masses = {**states, "electron": MASS_ELECTRON, "neutrino": 0.0, "photon": 0.0}
     if scheme.mediator == "scalar":
@@ -183,14 +187,15 @@ def _common(card: RunCard, exp: Experiment, model: Params, scheme: Scheme) -> di
         "parent_gamma_per_gev": np.asarray(PARENT_GAMMA_PER_GEV, np.float64),
         "daughter_pdg": np.array(own if scheme.dual else [12, 14, 16, -12, -14, -16], np.int32),
         "spill": exp.spill,
-        "decay_region": exp.detector.volumes[card.decay_in].shape,
     }
 
 
 def _channel(
-    card: RunCard, scheme: Scheme, params: dict[str, Any], region: str, what: Nuclide, regime: str, helicity: str,
-    projectile: int, fraction: float,
+    card: RunCard, scheme: Scheme, params: dict[str, Any], where: tuple[str, str], what: Nuclide, regime: str,
+    helicity: str, projectile: int, fraction: float,
 ) -> Channel:  # fmt: skip
+    region, decay_in = where
+    place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
     bound = regime == "p-elastic" and what.A > 1
     nucleon = regime == "p-elastic"
     made = card.output.pdg_map[scheme.produced]
@@ -213,14 +218,14 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
         constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
-    mode = "free" if not card.force_decay else "forced" if region == card.decay_in else "backward"
+    mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
     chain, record = chain_of(scheme, mode), record_of(scheme, bound)
     chosen = {role for role in ("struck", "remnant", "target")}
     momenta = tuple(f"{p.role}_{c}" for p in record.particles if p.role not in chosen for c in ("px", "py", "pz", "e"))
     daughter = "n4_pdg" if scheme.dual else "nu_out_pdg"
     flag = () if card.force_decay else ("decay_inside",)
     return Channel(
-        name="/".join((FLAVOUR_NAME[projectile], what.name, regime, helicity, region)),
+        name="/".join((FLAVOUR_NAME[projectile], what.name, regime, helicity, place)),
         chain=chain,
         params=params,
         topology=record,

@@ -1,20 +1,20 @@
-"""Dark neutrinos: couplings, widths and branching ratios as pure functions of the model's parameters.
+"""Dark neutrinos: masses, couplings and widths as pure functions of the model's parameters.
 
-The beam makes one heavy neutral lepton N of mass `m_n`: N4, decaying to a light neutrino (m_j = 0), or, with two
-states, N5, decaying to N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j, mzprime (GeV), mixing_sq (3,) of N
-with e, mu, tau, epsilon, gD, majorana (0 or 1), and `vertices`, those that the card gives in place of what these make;
-what is known before compilation is in `Scheme`. The same functions serve the host (widths, header) and the compiled
-chain (gradients, scans).
+There are one to three heavy neutral leptons, N4, N5, N6, in order of mass, and a Z'. `model` is a pytree of arrays: the
+masses m4, m5, m6 (those there are) and mzprime in GeV, mixing_sq (k, 3) of the k states with e, mu, tau, dark_charge
+(k,), their mixings U_D with the dark flavour, shared_flavour (0 or 1), epsilon, gD, majorana (0 or 1), and `vertices`,
+those that the card gives in place of what these make. What is known before compilation is in `Scheme`. The same
+functions serve the host (widths, header) and the compiled chain (gradients, scans).
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
 
 from darkhorn.generator.chain import Params
 from darkhorn.kernels.constants import (
@@ -27,103 +27,127 @@ from darkhorn.kernels.constants import (
     WEAK_NEUTRAL_COUPLING,
 )
 from darkhorn.kernels.errors import InputError, PhysicsWarning
-from darkhorn.kernels.flight import ctau
 from darkhorn.kernels.matrix_elements.neutral_decays import (
     width_three_neutrinos,
     width_through_vector,
     width_to_vector,
-    width_vector_to_leptons,
-    width_vector_to_neutrinos,
+    width_vector_to_pair,
     width_weak_dilepton,
 )
 from darkhorn.kernels.matrix_elements.upscattering import Vertices
-from darkhorn.kernels.matrix_elements.vector_hadrons import width_vector_to_hadrons
+from darkhorn.kernels.matrix_elements.vector_hadrons import width_through_vector_to_hadrons, width_vector_to_hadrons
 
 LEPTONS = {"e": MASS_ELECTRON, "mu": MASS_MUON, "tau": MASS_TAU}
+FLAVOURS = ("e", "mu", "tau")
+STATES = ("N4", "N5", "N6")
 NARROW = 100.0
 MASSLESS_PAIR = 1e-6  # GeV: where the integral over the mass of a neutrino pair begins
 FIRST_HADRONS = 0.134  # GeV: no hadronic final state of a vector below m_pi0
+DISPLACED = 0.1  # cm: mean flight of a Z' of 1 GeV from which it is generated; wires of a detector are 3 mm apart
+RESOLVED = 1e-6  # width over mass from which a line shape can be generated
+BROAD = 0.01  # width over mass from which a state is told to be broad
+Transition = tuple[str, str]  # of a state to a lighter one, or to "nu"
 Widths = dict[str, dict[str, jax.Array]]  # particle -> channel -> partial width, GeV
+
+
+def mass_key(state: str) -> str:
+    """Name of a state's mass in a card and in the model: m4 of N4."""
+    return f"m{state[1]}"
 
 
 @dataclass(frozen=True)
 class Scheme:
     """What of a model is known before compilation: which decays its program holds.
 
-    dual      two states: N is N5 and its daughter N4; else N is N4 and its daughter a neutrino
-    on_shell  the Z' is made on shell: the chain has it as a particle; else N -> daughter l+ l- through a virtual Z'
+    states    names of the heavy neutral leptons, lightest first
+    on_shell  the transitions in which the Z' is on shell; the others go through a virtual one
     hadrons   the Z' is heavy enough for hadrons
+    virtual_hadrons  a virtual Z' has room for two pions in one of the transitions; below, R < 2e-5 is left out (R(s)
+                     under the integral costs a second to compile)
+    displaced  a Z' on shell flies: more than DISPLACED on average at 1 GeV
+    broad      states whose mass is drawn from their line shape (`physics.line_shape`)
     """
 
-    dual: bool
-    on_shell: bool
-    hadrons: bool
+    states: tuple[str, ...] = ("N4",)
+    on_shell: tuple[Transition, ...] = ()
+    hadrons: bool = True
+    virtual_hadrons: bool = True
+    displaced: bool = False
+    broad: tuple[str, ...] = ()
 
     @property
-    def produced(self) -> str:
-        """Name of the state that the beam makes."""
-        return "N5" if self.dual else "N4"
+    def transitions(self) -> tuple[Transition, ...]:
+        """Every decay of a state to a lighter one or to a neutrino, with a Z' on shell or virtual."""
+        return tuple(
+            (parent, daughter) for i, parent in enumerate(self.states) for daughter in ("nu", *self.states[:i])
+        )
 
     @property
-    def daughter(self) -> str:
-        """Name of what it decays to."""
-        return "N4" if self.dual else "nu"
+    def virtual(self) -> tuple[Transition, ...]:
+        """The transitions through a virtual Z'."""
+        return tuple(t for t in self.transitions if t not in self.on_shell)
+
+    def index(self, state: str) -> int:
+        """Position of a state in the arrays of the model; the light neutrinos come last."""
+        return (*self.states, "nu").index(state)
+
+    @property
+    def parents(self) -> NDArray[np.int64]:
+        """Index (t,) of the parent of every transition."""
+        return np.array([self.index(parent) for parent, _ in self.transitions])
 
 
 def scheme_of(card: Any) -> Scheme:
-    """The scheme of a checked card. Raises InputError where this version has no physics for it.
+    """The scheme of a checked card. Raises InputError where `physics.line_shape` finds no state that has a width.
 
-    The Z' counts as on shell when it is lighter than the mass difference by more than NARROW of its widths; closer to
-    the threshold, or broad, its line shape matters and the formula with the propagator is taken, which holds
-    everywhere.
+    The Z' of a transition counts as on shell when it is lighter than the mass difference by more than NARROW of its
+    widths; closer to the threshold, or broad, its line shape matters and the formula with the propagator is taken,
+    which holds everywhere.
     """
     m = card.model
-    dual = m.m5 is not None
-    room = m.m5 - m.m4 if dual else m.m4
-    scheme = Scheme(dual, m.mzprime < room, m.mzprime > FIRST_HADRONS)
-    if scheme.hadrons and m.vertices.n_V:
+    masses = {name: getattr(m, mass_key(name)) for name in STATES if getattr(m, mass_key(name)) is not None}
+    scheme = Scheme(tuple(masses), hadrons=m.mzprime > FIRST_HADRONS)
+    room = {t: masses[t[0]] - masses.get(t[1], 0.0) for t in scheme.transitions}
+    if any(m.mzprime < free for free in room.values()):
+        every = replace(scheme, on_shell=scheme.transitions)  # its widths need no integral
+        width = float(total_width(host_widths(model_of(card), every), "Zprime"))
+        found = tuple(t for t in scheme.transitions if room[t] - m.mzprime > NARROW * width)
+        flown = HBAR_C / width / m.mzprime  # at a momentum of 1 GeV
+        scheme = replace(scheme, on_shell=found, displaced=bool(found) and flown > DISPLACED)
+    free = [room[t] for t in scheme.virtual]
+    if m.vertices.n_V and (scheme.hadrons or max(free, default=0.0) > 2 * MASS_PION):
         raise InputError(
             "model.vertices.n_V",
-            f"{m.vertices.n_V:g}, with an mzprime of {1e3 * m.mzprime:g} MeV",
+            f"{m.vertices.n_V:g}, where a Z' can decay to hadrons",
             f"only below {1e3 * FIRST_HADRONS:g} MeV",
-            "Its decays to hadrons are known for a Z' that couples to electric charge: remove n_V, or lower mzprime.",
+            "Those decays are known for a Z' that couples to electric charge: remove n_V, or lower the masses.",
         )
-    if scheme.on_shell:
-        width = float(total_width(host_widths(model_of(card), scheme), "Zprime"))
-        scheme = replace(scheme, on_shell=room - m.mzprime > NARROW * width)
-    if not scheme.on_shell and room > 2 * MASS_PION:
+    scheme = replace(scheme, virtual_hadrons=max(free, default=0.0) > 2 * MASS_PION)
+    if not card.physics.line_shape:
+        return scheme
+    widths = host_widths(model_of(card), scheme)
+    relative = {name: float(total_width(widths, name)) / masses[name] for name in scheme.states}
+    broad = tuple(name for name, _ in scheme.on_shell if relative[name] > RESOLVED)
+    if not broad:
+        ratios = ", ".join(f"{name}: {ratio:.1e}" for name, ratio in relative.items())
         raise InputError(
-            "model.mzprime",
-            f"{1e3 * m.mzprime:g} MeV, off shell or broad, with {1e3 * room:g} MeV for the pair",
-            f"a narrow Z' on shell, or less than two charged-pion masses ({2e3 * MASS_PION:.2f} MeV) for the pair",
-            "Above, hadrons compete with e+e- off shell, which this version does not have.",
+            "physics.line_shape",
+            f"true, with widths over masses {ratios}",
+            f"a state that decays to an on-shell Z' with a width above {RESOLVED:g} of its mass",
+            "Remove it: these states are on their mass shells.",
         )
-    if not scheme.on_shell and not card.physics.zprime_polarisation:
-        raise InputError(
-            "physics.zprime_polarisation",
-            "false",
-            "true where the Z' is off shell",
-            "Remove it: there is no Z' to unpolarise.",
-        )
-    return scheme
+    return replace(scheme, broad=tuple(dict.fromkeys(broad)))
 
 
 def warn_of_limits(model: Params, scheme: Scheme) -> None:
-    """Say (PhysicsWarning) where a card leaves what this version describes: a broad N, a Z' that flies."""
+    """Say (PhysicsWarning) where a card leaves what this version describes: a broad N."""
     widths = host_widths(model, scheme)
-    mass, width = float(model["m_n"]), float(total_width(widths, scheme.produced))
-    if width > 0.01 * mass:
-        warnings.warn(
-            f"{scheme.produced} is {1e3 * width:.3g} MeV wide ({100 * width / mass:.2g} % of its mass): it is put on "
-            "its mass shell all the same, and its line shape is not generated",
-            PhysicsWarning,
-            stacklevel=2,
-        )
-    if scheme.on_shell:
-        flown = HBAR_C / float(total_width(widths, "Zprime")) / float(model["mzprime"])  # at a momentum of 1 GeV
-        if flown > 1.0:
+    for name in scheme.states:
+        mass, width = float(model[mass_key(name)]), float(total_width(widths, name))
+        if width > BROAD * mass and name not in scheme.broad:
             warnings.warn(
-                f"a Z' of 1 GeV flies {flown:.3g} cm on average, but it is made to decay where {scheme.produced} does",
+                f"{name} is {1e3 * width:.3g} MeV wide ({100 * width / mass:.2g} % of its mass): it is put on "
+                "its mass shell all the same; `physics.line_shape: true` draws its mass",
                 PhysicsWarning,
                 stacklevel=2,
             )
@@ -132,130 +156,201 @@ def warn_of_limits(model: Params, scheme: Scheme) -> None:
 def model_of(card: Any) -> dict[str, jax.Array]:
     """Parameters of a checked card's model."""
     m = card.model
-    dual = m.m5 is not None
-    mixing = (m.ue5_sq, m.umu5_sq, m.utau5_sq) if dual else (m.ue4_sq, m.umu4_sq, m.utau4_sq)
+    states = [name for name in STATES if getattr(m, mass_key(name)) is not None]
+    mixing = [[getattr(m, f"u{flavour}{name[1]}_sq") for flavour in FLAVOURS] for name in states]
     numbers = {
-        "m_n": m.m5 if dual else m.m4,
-        "m_j": m.m4 if dual else 0.0,
+        **{mass_key(name): getattr(m, mass_key(name)) for name in states},
         "mzprime": m.mzprime,
         "mixing_sq": mixing,
+        "dark_charge": [getattr(m, f"ud{name[1]}") for name in states],
+        "shared_flavour": float(m.shared_flavour),
         "epsilon": m.epsilon or 0.0,
         "gD": m.gD,
         "majorana": float(m.hnl == "majorana"),
     }
-    state = "5" if dual else "4"
     given = {name: value for name, value in m.vertices if value is not None}
-    own = {name.removesuffix(state) if name[-1] in "45" and name != "d_54" else name: given[name] for name in given}
     arrays: dict[str, Any] = {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
-    return {**arrays, "vertices": {name: jnp.asarray(value, jnp.float64) for name, value in own.items()}}
-
-
-def beam_vertices(model: Params) -> jax.Array:
-    """Vertices (3,) of nu_e, nu_mu, nu_tau with N at the Z': d = -g_D |U| (paper notation), or those given."""
-    mixing = model["mixing_sq"]
-    root = jnp.where(mixing > 0, jnp.sqrt(jnp.where(mixing > 0, mixing, 1.0)), 0.0)
-    flavours = enumerate(("d_e", "d_mu", "d_tau"))
-    return jnp.stack([model["vertices"].get(name, -model["gD"] * root[i]) for i, name in flavours])
+    return {**arrays, "vertices": jax.tree.map(jnp.float64, given)}
 
 
 def matter_vertex(model: Params, name: str) -> jax.Array:
     """Vertex of Z' with matter, e_V, mu_V, tau_V, p_V or n_V: e epsilon times the charge, or that given."""
     charge = {"p_V": 1.0, "n_V": 0.0}.get(name, -1.0)
-    vertex: jax.Array = model["vertices"].get(name, ELECTRIC_CHARGE * model["epsilon"] * charge)
-    return vertex
+    return jnp.asarray(model["vertices"].get(name, ELECTRIC_CHARGE * model["epsilon"] * charge))
 
 
-PartialWidth = Callable[[jax.Array], jax.Array]
+def masses_of(model: Params) -> jax.Array:
+    """Masses (k + 1,) in GeV of the states and of the light neutrinos, as `Scheme.index` counts them."""
+    states = [model[mass_key(name)] for name in STATES if mass_key(name) in model]
+    return jnp.stack([*states, jnp.zeros_like(model["m4"])])
 
 
-def _zprime_channels(model: Params, scheme: Scheme) -> list[tuple[str, float | jax.Array, PartialWidth]]:
-    """(name, mass of the final state, partial width as a function of the mass of the Z') of every decay of a Z'."""
-    charge = matter_vertex(model, "p_V")
-    to_neutrinos = model["gD"] * jnp.sum(model["mixing_sq"])
+def produced_mass(params: Params) -> jax.Array:
+    """Mass (GeV) of the state that the beam makes. params: `model`, and `produced` (k,), one at that state."""
+    produced: jax.Array = params["produced"]
+    return jnp.sum(produced * masses_of(params["model"])[:-1])
 
-    def leptons(name: str, mass: float) -> PartialWidth:
-        return lambda q: width_vector_to_leptons(q, jnp.full_like(q, mass), matter_vertex(model, f"{name}_V"))
 
-    def pair(mass: jax.Array) -> PartialWidth:
-        return lambda q: _dark_pair(q, mass, model["gD"], model["majorana"])
+def _root(x: jax.Array) -> jax.Array:
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
-    def hadrons(q: jax.Array) -> jax.Array:
-        return width_vector_to_hadrons(q, charge)
 
-    def neutrinos(q: jax.Array) -> jax.Array:
-        return width_vector_to_neutrinos(q, to_neutrinos)
+def dark_mixing(model: Params) -> jax.Array:
+    """a (k, 3): the vertex of the Z' with a neutrino of flavour alpha and state i is g_D a_ia (up to its sign).
 
-    dark = {"N4": model["m_j"], "N5": model["m_n"]} if scheme.dual else {"N4": model["m_n"]}
-    return [
-        *((f"{name}+ {name}-", 2 * mass, leptons(name, mass)) for name, mass in LEPTONS.items()),
-        *((("hadrons", FIRST_HADRONS, hadrons),) if scheme.hadrons else ()),
-        ("nu nu", MASSLESS_PAIR, neutrinos),
-        *((f"{name} {name}", 2 * mass, pair(mass)) for name, mass in dark.items()),
+    a_ia = U_Di^2 |U_ai|: each state has its own mixing alone. With `shared_flavour` it is U_Di sum_k |U_ak| U_Dk: all
+    mix with one dark flavour, and a state is made by the mixings of the others, too (arXiv:2207.04137).
+    """
+    amplitude, charge = _root(model["mixing_sq"]), model["dark_charge"][:, None]
+    shared = charge * jnp.sum(amplitude * charge, axis=0, keepdims=True)
+    return jnp.where(model["shared_flavour"] > 0, shared, amplitude * charge * charge)
+
+
+def beam_vertices(model: Params) -> jax.Array:
+    """Vertices d (k, 3) of Z' with the states and nu_e, nu_mu, nu_tau: -g_D a_ia (paper notation) or given."""
+    made = -model["gD"] * dark_mixing(model)
+    states = [name[1] for name in STATES if mass_key(name) in model]
+    rows = [
+        [model["vertices"].get(f"d_{f}{n}", made[i, k]) for k, f in enumerate(FLAVOURS)] for i, n in enumerate(states)
     ]
+    return jnp.stack([jnp.stack(row) for row in rows])
+
+
+def dark_coupling(model: Params, scheme: Scheme, transition: Transition) -> jax.Array:
+    """Vertex daughter-N-Z': g_D U_Di U_Dj for N_i -> N_j, g_D sqrt(sum_alpha a_ia^2) for N_i -> nu; or those given."""
+    i, j = (scheme.index(name) for name in transition)
+    if transition[1] == "nu":
+        return _root(jnp.sum(beam_vertices(model)[i] ** 2))
+    made = model["gD"] * model["dark_charge"][i] * model["dark_charge"][j]
+    return jnp.asarray(model["vertices"].get(f"d_{transition[0][1]}{transition[1][1]}", made))
+
+
+class Pairs(NamedTuple):
+    """Decays of the Z' to two fermions, as `width_vector_to_pair` takes them: (f,) each."""
+
+    m_1: jax.Array
+    m_2: jax.Array
+    left: jax.Array
+    right: jax.Array
+    states: jax.Array
+
+    @property
+    def lightest(self) -> jax.Array:
+        """Mass where the decay opens, GeV."""
+        return jnp.maximum(self.m_1 + self.m_2, MASSLESS_PAIR)
+
+    def width(self, m_vector: jax.Array) -> jax.Array:
+        """Partial widths, GeV. Shapes: (f,) broadcast with that of m_vector."""
+        return width_vector_to_pair(m_vector, *self)
+
+    def wide(self) -> "Pairs":
+        """Shape (1, f, 1, 1): for `width_through_vector` of several transitions."""
+        return Pairs(*(array[None, :, None, None] for array in self))
+
+
+def zprime_pairs(model: Params, scheme: Scheme) -> tuple[tuple[str, ...], Pairs]:
+    """Names and numbers of the decays of the Z' to charged leptons, light neutrinos and dark states."""
+    majorana = model["majorana"]
+    zero, one = jnp.zeros_like(majorana), jnp.ones_like(majorana)
+    charge = {name: matter_vertex(model, f"{name}_V") for name in LEPTONS}
+    rows: dict[str, tuple[jax.Array, ...]] = {
+        f"{name}+ {name}-": (one * mass, one * mass, charge[name], charge[name], one) for name, mass in LEPTONS.items()
+    }
+    light = model["gD"] * jnp.sum(model["mixing_sq"] * model["dark_charge"][:, None] ** 2)
+    rows["nu nu"] = (zero, zero, light, zero, one)
+
+    def dark(first: str, second: str) -> tuple[jax.Array, ...]:
+        d = dark_coupling(model, scheme, (second, first))
+        count = (1.0 if first == second else 2.0) / (1 + majorana)
+        masses = [zero if name == "nu" else model[mass_key(name)] for name in (first, second)]
+        return (*masses, d, -d * majorana, count)
+
+    for i, second in enumerate(scheme.states):
+        for first in scheme.states[: i + 1]:
+            rows[f"{first} {second}"] = dark(first, second)
+    for state in scheme.states:
+        rows[f"nu {state}"] = dark("nu", state)
+    return tuple(rows), Pairs(*(jnp.stack(column) for column in zip(*rows.values(), strict=True)))
 
 
 def zprime_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
     """Partial widths of the Z' in GeV: leptons, hadrons through R(s), light neutrinos, pairs of dark states."""
-    return {name: partial(model["mzprime"]) for name, _, partial in _zprime_channels(model, scheme)}
+    names, pairs = zprime_pairs(model, scheme)
+    widths = pairs.width(model["mzprime"])
+    found = {name: widths[i] for i, name in enumerate(names)}
+    if scheme.hadrons:
+        found["hadrons"] = width_vector_to_hadrons(model["mzprime"], matter_vertex(model, "p_V"))
+    return found
 
 
-def _dark_pair(m_vector: jax.Array, mass: jax.Array, coupling: jax.Array, majorana: jax.Array) -> jax.Array:
-    """Gamma(V -> N N) for d Nbar gamma^mu P_L N: d^2 m_V/(24 pi) sqrt(1 - 4y) (1 - y) Dirac, d^2 m_V/(24 pi) (1 -
-    4y)^(3/2) Majorana.
+def zprime_width_below(model: Params, scheme: Scheme, room: jax.Array) -> jax.Array:
+    """Width (GeV) of the Z' in the propagator of a transition that leaves it the mass `room` (GeV): what it can decay
+    to there. Heavier final states do not absorb: the imaginary part of the self-energy at q^2 comes from what is open
+    at q^2.
     """
-    y = (mass / m_vector) ** 2
-    opened = y < 0.25
-    y = jnp.where(opened, y, 0.0)
-    root = jnp.sqrt(1 - 4 * y)
-    shape = root * jnp.where(majorana > 0, 1 - 4 * y, 1 - y)
-    return jnp.where(opened, coupling**2 * m_vector / (24 * jnp.pi) * shape, 0.0)
+    _, pairs = zprime_pairs(model, scheme)
+    total = jnp.sum(jnp.where(pairs.lightest < room, pairs.width(model["mzprime"]), 0.0))
+    if scheme.hadrons:
+        hadrons = width_vector_to_hadrons(model["mzprime"], matter_vertex(model, "p_V"))
+        total = total + jnp.where(room > FIRST_HADRONS, hadrons, 0.0)
+    return total
 
 
-def _dark_coupling(model: Params, scheme: Scheme) -> jax.Array:
-    """Vertex daughter-N-Z': g_D for N5 -> N4, g_D sqrt(sum |U|^2) for N4 -> nu, or made of those given."""
-    if scheme.dual:
-        between: jax.Array = model["vertices"].get("d_54", model["gD"])
-        return between
-    return _to_neutrino(model)
+class Virtual(NamedTuple):
+    """The transitions through a virtual Z': masses (GeV), widths in the propagator (GeV), couplings; (t,) each."""
+
+    m: jax.Array
+    m_j: jax.Array
+    width_zprime: jax.Array
+    coupling: jax.Array
 
 
-def _to_neutrino(model: Params) -> jax.Array:
-    """Vertex of N with the light neutrinos, all together."""
-    return jnp.sqrt(jnp.sum(beam_vertices(model) ** 2))
+def virtual_transitions(model: Params, scheme: Scheme, transitions: tuple[Transition, ...]) -> Virtual:
+    """Numbers of the transitions."""
+    masses = masses_of(model)
+    m, m_j = (jnp.stack([masses[scheme.index(t[side])] for t in transitions]) for side in (0, 1))
+    width = jnp.stack([zprime_width_below(model, scheme, free) for free in m - m_j])
+    return Virtual(m, m_j, width, jnp.stack([dark_coupling(model, scheme, t) for t in transitions]))
 
 
 def partial_widths(model: Params, scheme: Scheme) -> Widths:
-    """Partial widths (GeV) of the produced state and of the Z' in every channel; zero where closed. Scalars;
-    differentiable.
+    """Partial widths (GeV) of every state and of the Z' in every channel; zero where closed. Scalars; differentiable.
+
+    The integrals over virtual Z's are made for all transitions and all pairs of fermions at once, and for hadrons: two
+    programs to compile, however many states there are.
     """
-    m, m_j, mz, majorana = model["m_n"], model["m_j"], model["mzprime"], model["majorana"]
-    mixing_sq = model["mixing_sq"]
-    total_mixing = jnp.sum(mixing_sq)
-    zero = jnp.zeros_like(m)
-    zprime = zprime_widths(model, scheme)
-    n: dict[str, jax.Array] = {}
-    if scheme.on_shell:
-        n[f"{scheme.daughter} Zprime"] = width_to_vector(m, m_j, mz, _dark_coupling(model, scheme), majorana)
-        if scheme.dual:
-            n["nu Zprime"] = width_to_vector(m, zero, mz, _to_neutrino(model), majorana)
-    else:
-        width = sum(zprime.values(), zero)
-
-        def through(lightest: float | jax.Array, partial: Callable[[jax.Array], jax.Array]) -> jax.Array:
-            least = jnp.broadcast_to(jnp.asarray(lightest, m.dtype), m.shape)
-            return width_through_vector(m, m_j, mz, width, least, _dark_coupling(model, scheme), majorana, partial)
-
-        # what fits into less than two pion masses; every integral costs a second of compilation
-        fitting = {"e+ e-", "mu+ mu-", "nu nu", *(("N4 N4",) if scheme.dual else ())}
-        for name, lightest, partial in _zprime_channels(model, scheme):
-            if name in fitting:
-                n[f"{scheme.daughter} {name}"] = through(lightest, partial)
-    for flavour, (name, mass) in enumerate(LEPTONS.items()):
-        same = mixing_sq[flavour]
-        weak = width_weak_dilepton(m, jnp.full_like(m, mass), same, total_mixing - same, majorana)
-        n[f"nu {name}+ {name}- (W, Z)"] = weak
-    n["nu nu nu (Z)"] = width_three_neutrinos(m, total_mixing, majorana)
-    return {scheme.produced: n, "Zprime": zprime}
+    mz, majorana, mixing_sq = model["mzprime"], model["majorana"], model["mixing_sq"]
+    found: Widths = {name: {} for name in scheme.states}
+    masses = masses_of(model)
+    for parent, daughter in scheme.on_shell:
+        m, m_j = masses[scheme.index(parent)], masses[scheme.index(daughter)]
+        coupling = dark_coupling(model, scheme, (parent, daughter))
+        found[parent][f"{daughter} Zprime"] = width_to_vector(m, m_j, mz, coupling, majorana)
+    if scheme.virtual:
+        names, pairs = zprime_pairs(model, scheme)
+        t = virtual_transitions(model, scheme, scheme.virtual)
+        m, m_j, width, couple = (a[:, None] for a in t)
+        through = width_through_vector(
+            m, m_j, mz[None, None], width, pairs.lightest[None], couple, majorana[None, None], pairs.wide().width
+        )
+        for k, (parent, daughter) in enumerate(scheme.virtual):
+            for i, name in enumerate(names):
+                found[parent][f"{daughter} {name}"] = through[k, i]
+        if scheme.virtual_hadrons:
+            charge = matter_vertex(model, "p_V")
+            hadrons = width_through_vector_to_hadrons(t.m, t.m_j, mz, t.width_zprime, t.coupling, charge, majorana)
+            for k, (parent, daughter) in enumerate(scheme.virtual):
+                found[parent][f"{daughter} hadrons"] = hadrons[k]
+    for parent in scheme.states:
+        i = scheme.index(parent)
+        m, total_mixing = masses[i], jnp.sum(mixing_sq[i])
+        for flavour, (name, mass) in enumerate(LEPTONS.items()):
+            same = mixing_sq[i, flavour]
+            weak = width_weak_dilepton(m, jnp.full_like(m, mass), same, total_mixing - same, majorana)
+            found[parent][f"nu {name}+ {name}- (W, Z)"] = weak
+        found[parent]["nu nu nu (Z)"] = width_three_neutrinos(m, total_mixing, majorana)
+    return {**found, "Zprime": zprime_widths(model, scheme)}
 
 
 def total_width(widths: Widths, particle: str) -> jax.Array:
@@ -269,75 +364,37 @@ host_widths = jax.jit(partial_widths, static_argnums=1)
 def vertices_of(params: Params) -> Vertices:
     """Couplings at both ends of both propagators for a projectile and a scatterer.
 
-    params: `model`; `flavour` (3,), one at the projectile's; `charge`, `neutrons` and `weak_charge` of the scatterer
-    (units e, 1 and g/2c_W; of a nucleon: 1, 0 and 1); `z_exchange` (0 or 1). Both leptonic vertices
-    carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0 makes the interference of Z'
-    and Z on nuclei destructive.
+    params: `model`; `flavour` (3,), one at the projectile's; `produced` (k,), one at the state that is made; `charge`,
+    `neutrons` and `weak_charge` of the scatterer (units e, 1 and g/2c_W; of a nucleon: 1, 0, 1); `z_exchange` (0
+    or 1). Both leptonic vertices carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0
+    makes the interference of Z' and Z on nuclei destructive.
     """
     model = params["model"]
-    own = jnp.sum(params["flavour"] * model["mixing_sq"])
-    mixing = jnp.where(own > 0, jnp.sqrt(jnp.where(own > 0, own, 1.0)), 0.0)
+    dark, weak = (
+        jnp.sum(params["produced"][:, None] * params["flavour"][None] * vertex)
+        for vertex in (beam_vertices(model), _root(model["mixing_sq"]))
+    )
     return Vertices(
-        jnp.sum(params["flavour"] * beam_vertices(model)),
+        dark,
         matter_vertex(model, "p_V") * params["charge"] + matter_vertex(model, "n_V") * params["neutrons"],
-        -WEAK_NEUTRAL_COUPLING * mixing * params["z_exchange"],
+        -WEAK_NEUTRAL_COUPLING * weak * params["z_exchange"],
         WEAK_NEUTRAL_COUPLING * params["weak_charge"],
         matter_vertex(model, "n_V"),
     )
 
 
-@lru_cache
-def prepare(scheme: Scheme) -> Any:
-    """The function that derives, inside the compiled program, what the stages read from what a card sets. One per
-    scheme.
-    """
-
-    def prepared(params: Params) -> Params:
-        """params: as `vertices_of`, with `q2_scale` (GeV^2) and `signs` (2,), the shares of N -> daughter and ->
-        anti-daughter.
-        """
-        model = params["model"]
-        widths = partial_widths(model, scheme)
-        total, zprime = total_width(widths, scheme.produced), total_width(widths, "Zprime")
-        beam = beam_vertices(model) ** 2
-        share = beam / jnp.sum(beam)
-        mz2, scale = model["mzprime"] * model["mzprime"], params["q2_scale"]
-        derived: dict[str, Any] = {
-            "m_n": model["m_n"],
-            "m_j": model["m_j"],
-            "m_zprime": model["mzprime"],
-            "majorana": model["majorana"],
-            "width_n": total,
-            "width_zprime": zprime,
-            "decay_coupling": _dark_coupling(model, scheme),
-            "charge_coupling": matter_vertex(model, "e_V"),
-            "ctau_n": ctau(total),
-            "vertices": vertices_of(params),
-            "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
-            # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it
-            # only steers
-            "q2_pole": mz2 * scale / (mz2 + scale),
-        }
-        if scheme.on_shell:
-            first = widths[scheme.produced][f"{scheme.daughter} Zprime"] / total
-            derived["branching"] = first * widths["Zprime"]["e+ e-"] / zprime
-        return {**params, **derived}
-
-    return prepared
-
-
 def width_rows(model: Params, scheme: Scheme) -> list[dict[str, Any]]:
-    """Rows of `darkhorn widths`: one per open channel, then one per particle."""
+    """Rows of `darkhorn widths`: one per open channel, then one per unstable particle."""
     widths = host_widths(model, scheme)
+    totals = {particle: float(total_width(widths, particle)) for particle in widths}
     rows: list[dict[str, Any]] = []
     for particle, channels in widths.items():
-        total = float(total_width(widths, particle))
         rows += [
-            {"particle": particle, "channel": name, "width_GeV": float(w), "branching_ratio": float(w) / total}
-            for name, w in channels.items()
+            {"particle": particle, "channel": n, "width_GeV": float(w), "branching_ratio": float(w) / totals[particle]}
+            for n, w in channels.items()
             if w > 0
         ]
-    for particle in widths:
-        total = float(total_width(widths, particle))
-        rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
+    for particle, total in totals.items():
+        if total > 0:
+            rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
     return rows

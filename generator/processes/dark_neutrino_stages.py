@@ -4,24 +4,11 @@ Units: GeV, cm; momenta in the detector frame.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 
-from darkhorn.generator.chain import Chain, Params, Stage, State
-from darkhorn.generator.processes.dark_neutrino_model import Scheme, prepare
-from darkhorn.generator.stages import (
-    BACKTRACK,
-    DECAY_FORCED,
-    DECAY_FREE,
-    DECAY_PLACE,
-    FLUX,
-    LINE_OF_SIGHT,
-    SIGHT_OF_DECAY,
-    TARGETS,
-    TIME,
-)
+from darkhorn.generator.chain import Params, Stage, State
 from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_rest, boost_to_rest, four
 from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel, DileptonUniforms, sample_dilepton
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
@@ -30,7 +17,8 @@ from darkhorn.kernels.sampling import flat_in_inverse
 from darkhorn.kernels.trigonometry import sincos2pi
 
 
-def _momentum(prefix: str, p: FourVector) -> State:
+def momentum_columns(prefix: str, p: FourVector) -> State:
+    """The four columns of a momentum."""
     return {f"{prefix}_px": p.x, f"{prefix}_py": p.y, f"{prefix}_pz": p.z, f"{prefix}_e": p.e}
 
 
@@ -83,7 +71,7 @@ def _momenta(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Stat
     p = Vector(state["nu_dx"], state["nu_dy"], state["nu_dz"]).scale(energy)
     recoil = p.minus(Vector(state["n4_px"], state["n4_py"], state["n4_pz"]))
     columns = {
-        **_momentum("nu", four(energy, p)),
+        **momentum_columns("nu", four(energy, p)),
         "recoil_px": recoil.x,
         "recoil_py": recoil.y,
         "recoil_pz": recoil.z,
@@ -105,7 +93,7 @@ def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
     return Vector(axis.x, axis.y, jnp.where(defined, axis.z, 1.0))
 
 
-def _spin_axis_of(params: Params, state: State) -> tuple[FourVector, Vector]:
+def produced_and_axis(params: Params, state: State) -> tuple[FourVector, Vector]:
     """The produced state and the axis of its helicity."""
     n4 = FourVector(state["n4_e"], state["n4_px"], state["n4_py"], state["n4_pz"])
     neutrino = Vector(state["nu_px"], state["nu_py"], state["nu_pz"])
@@ -113,7 +101,7 @@ def _spin_axis_of(params: Params, state: State) -> tuple[FourVector, Vector]:
 
 
 def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """N -> daughter Z', Z' -> e- e+ with all spin correlations; the factor is the product of the two branching ratios.
+    """N -> daughter Z', Z' -> l- l+ with all spin correlations; the factor is the product of the two branching ratios.
 
     A daughter neutrino has the flavour alpha with the share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and
     antineutrino for a Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
@@ -121,8 +109,8 @@ def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Sta
     (k,), `flavour_share` (k,).
     """
     m = params["m_n"]
-    n4, axis = _spin_axis_of(params, state)
-    pdg, azimuth = _choose(u[1], params["flavour_share"], params["daughter_pdg"])
+    n4, axis = produced_and_axis(params, state)
+    pdg, azimuth = choose(u[1], params["flavour_share"], params["daughter_pdg"])
     decay = sample_chain(
         ChainAngles(u[0], azimuth, u[2], u[3]),
         m,
@@ -138,24 +126,24 @@ def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Sta
     em, ep = boost_from_rest(decay.negative, n4, m), boost_from_rest(decay.positive, n4, m)
     columns = {
         "nu_out_pdg": pdg,
-        **_momentum("nu_out", daughter),
-        **_momentum("zprime", em.plus(ep)),
-        **_momentum("em", em),
-        **_momentum("ep", ep),
+        **momentum_columns("nu_out", daughter),
+        **momentum_columns("zprime", em.plus(ep)),
+        **momentum_columns("em", em),
+        **momentum_columns("ep", ep),
     }
     return columns, params["branching"]
 
 
 def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """N -> daughter e- e+ through a virtual Z', with the spin of N; the factor is the density over the proposal and
+    """N -> daughter l- l+ through a virtual Z', with the spin of N; the factor is the density over the proposal and
     over the total width: its
     mean is the branching ratio.
 
     params: as `_products`, with `width_n`, `width_zprime` (GeV), `decay_coupling`, `charge_coupling`.
     """
     m = params["m_n"]
-    n4, axis = _spin_axis_of(params, state)
-    pdg, azimuth = _choose(u[2], params["flavour_share"], params["daughter_pdg"])
+    n4, axis = produced_and_axis(params, state)
+    pdg, azimuth = choose(u[2], params["flavour_share"], params["daughter_pdg"])
     model = DileptonModel(
         m,
         params["m_j"],
@@ -170,23 +158,14 @@ def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     decay, weight = sample_dilepton(uniforms, model, params["helicity"], axis)
     columns = {
         "nu_out_pdg": pdg,
-        **_momentum("nu_out", boost_from_rest(decay.neutrino, n4, m)),
-        **_momentum("em", boost_from_rest(decay.negative, n4, m)),
-        **_momentum("ep", boost_from_rest(decay.positive, n4, m)),
+        **momentum_columns("nu_out", boost_from_rest(decay.neutrino, n4, m)),
+        **momentum_columns("em", boost_from_rest(decay.negative, n4, m)),
+        **momentum_columns("ep", boost_from_rest(decay.positive, n4, m)),
     }
     return columns, weight / params["width_n"]
 
 
-def _dual_names(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
-    """With two states the record calls the produced one n5 and its daughter n4. The last stage of a chain. No
-    factor.
-    """
-    parts = ("px", "py", "pz", "e")
-    columns = {f"n5_{c}": state[f"n4_{c}"] for c in parts}
-    return {**columns, **{f"n4_{c}": state[f"nu_out_{c}"] for c in parts}, "n4_pdg": state["nu_out_pdg"]}, None
-
-
-def _choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
+def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One of k values with the given shares, and the rest of u as a new uniform number."""
     chosen = jnp.broadcast_to(value[0], u.shape)
     low, width = jnp.zeros_like(u), jnp.broadcast_to(share[0], u.shape)
@@ -203,22 +182,3 @@ AIM = Stage("aim", (), _aim, weighs=False)
 MOMENTA = Stage("momenta", (), _momenta, weighs=False)
 PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products)
 PAIR = Stage("branching", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _pair)
-DUAL_NAMES = Stage("names", (), _dual_names, weighs=False)
-
-
-@lru_cache
-def chain_of(scheme: Scheme, mode: str) -> Chain:
-    """The chain of a scheme, in one of three modes: one object each, so that channels share their programs.
-
-    forced    scattering point first, then the flight, which ends inside the volume of decay
-    free      the same, but the decay is where the exponential law puts it
-    backward  decay point first, so that every event decays where it is asked for, however far away it was made
-    """
-    products = PRODUCTS if scheme.on_shell else PAIR
-    forward = (FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, products)
-    stages = {
-        "forced": (*forward, DECAY_FORCED, TIME),
-        "free": (*forward, DECAY_FREE, TIME),
-        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, BACKTRACK, MOMENTA, products, TIME),
-    }[mode]
-    return Chain((*stages, DUAL_NAMES) if scheme.dual else stages, prepare(scheme))

@@ -51,6 +51,17 @@ _HEAVY = (
 )
 
 
+def _cuts() -> tuple[float, ...]:
+    """Masses between which R is smooth enough for Gauss-Legendre: thresholds, and m^2 +- m Gamma 10^k about peaks."""
+    found = [MASS_NEUTRAL_PION, 2 * MASS_PION, 2 * MASS_PION + MASS_NEUTRAL_PION, MASS_ETA, 2 * MASS_KAON]
+    found += [2 * MASS_NEUTRAL_KAON, 2 * MASS_D, 2 * MASS_B, _ONSET, *_STEPS]
+    found += [_BUMP_CENTRE, 1.8, 2.3, 5.5, 7.0]  # where it bends
+    for mass, width in (_OMEGA, _OMEGA_IN_PIONS[:2], _PHI, *(peak[:2] for peak in _HEAVY)):
+        steps = [10.0**k * mass * width for k in range(4) if 10.0**k * width < 0.3 * mass]
+        found += [math.sqrt(mass * mass + sign * step) for step in steps for sign in (-1, 1)] + [mass]
+    return tuple(sorted(found))
+
+
 def _root(x: jax.Array) -> jax.Array:
     positive = x > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
@@ -248,3 +259,6 @@ def hadron_ratio(root_s: jax.Array) -> jax.Array:
     for mass, width, ee, leptons in _HEAVY:
         total = total + _peak(s, mass, width, ee, width - leptons * ee)
     return jnp.where(opened, total, 0.0)
+
+
+RATIO_CUTS = _cuts()

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON, MASS_TAU
-from darkhorn.kernels.matrix_elements.hadron_ratio import hadron_ratio
-from darkhorn.kernels.matrix_elements.neutral_decays import width_vector_to_leptons
+from darkhorn.kernels.matrix_elements.hadron_ratio import MASS_NEUTRAL_PION, RATIO_CUTS, hadron_ratio
+from darkhorn.kernels.matrix_elements.neutral_decays import width_through_vector, width_vector_to_leptons
 
 
 class VisibleWidths(NamedTuple):
@@ -48,3 +48,28 @@ def visible_widths(m_vector: jax.Array, coupling: jax.Array) -> VisibleWidths:
 
     hadrons = width_vector_to_hadrons(m_vector, coupling)
     return VisibleWidths(leptons(MASS_ELECTRON), leptons(MASS_MUON), leptons(MASS_TAU), hadrons)
+
+
+def width_through_vector_to_hadrons(
+    m: jax.Array,
+    m_j: jax.Array,
+    m_vector: jax.Array,
+    width_vector: jax.Array,
+    coupling: jax.Array,
+    hadron_coupling: jax.Array,
+    majorana: jax.Array,
+) -> jax.Array:
+    """Gamma(N -> nu_j hadrons) through a vector of any mass: `width_through_vector` with R(s) of `hadron_ratio`.
+
+    The integral is cut at thresholds and about every peak of R, down to the widths of the Upsilons (20 keV).
+    `coupling` is d of N, `hadron_coupling` g to unit charge. Shapes broadcast; GeV; zero below m_pi0. Accuracy of the
+    integral 1e-6; of the result that of R.
+    """
+    arrays = jnp.broadcast_arrays(m, m_j, m_vector, width_vector, coupling, hadron_coupling, majorana)
+    m, m_j, m_vector, width_vector, coupling, hadron_coupling, majorana = arrays
+
+    def hadrons(q: jax.Array) -> jax.Array:
+        return width_vector_to_hadrons(q, hadron_coupling[..., None, None])
+
+    lightest, cuts = jnp.full_like(m, MASS_NEUTRAL_PION), jnp.asarray(RATIO_CUTS, m.dtype)
+    return width_through_vector(m, m_j, m_vector, width_vector, lightest, coupling, majorana, hadrons, cuts)

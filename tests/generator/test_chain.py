@@ -11,12 +11,14 @@ import pytest
 
 from darkhorn.generator.chain import Chain, Params, Stage, State
 from darkhorn.generator.device import as_float64, batch, events, weights_of
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
-from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 
-LIGHT = Scheme(dual=False, on_shell=True, hadrons=False)
-FORCED, FREE, BACKWARD = (chain_of(LIGHT, mode) for mode in ("forced", "free", "backward"))
+LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)
+FORM = Form((True,))
+FORCED, FREE, BACKWARD = (chain_of(LIGHT, FORM, mode) for mode in ("forced", "free", "backward"))
 
 
 def uniform_rows(n: int, dims: int = len(FORCED.dims), seed: int = 3) -> jax.Array:
@@ -113,7 +115,8 @@ def test_gradient_of_the_rate_is_the_finite_difference_with_the_same_random_numb
         model = {**params["model"], **{key: jnp.exp(value) for key, value in logs.items()}}
         return jnp.log(jnp.mean(weights_of(channel.chain, {**params, "model": model}, grid, u)))
 
-    logs = {key: jnp.log(params["model"][key]) for key in ("m_n", "mzprime", "epsilon", "gD")}
+    heaviest = max(key for key in params["model"] if key in ("m4", "m5"))
+    logs = {key: jnp.log(params["model"][key]) for key in (heaviest, "mzprime", "epsilon", "gD")}
     value, gradient = jax.jit(log_rate), jax.jit(jax.grad(log_rate))(logs)
     for key, x in logs.items():
         difference = (value({**logs, key: x + 1e-5}) - value({**logs, key: x - 1e-5})) / 2e-5

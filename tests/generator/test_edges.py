@@ -49,12 +49,10 @@ def test_regions_that_overlap_are_refused() -> None:
         _ = cards.simulation({"regions": ["tpc", "cryostat"]}).build
 
 
-def test_a_broad_state_and_a_flying_zprime_are_told() -> None:
+def test_a_broad_state_is_told() -> None:
     broad = {"model.m4": "100 MeV", "model.m5": "200 MeV", "model.mzprime": "60 MeV"}
     with pytest.warns(PhysicsWarning, match="N5 is 34"):
         _ = cards.simulation({**broad, "model.umu4_sq": 0.0, "model.umu5_sq": 2e-10}).build
-    with pytest.warns(PhysicsWarning, match="flies"):
-        _ = cards.simulation({"model.epsilon": 1e-6}).build
 
 
 def test_an_open_invisible_decay_takes_the_width() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from darkhorn.generator.experiment import experiment
+from darkhorn.generator.runcard import load_card
 from darkhorn.kernels.errors import InputError
 
 
@@ -51,3 +52,21 @@ def test_a_detector_without_a_shipped_flux_needs_a_file() -> None:
     detector = {key: value for key, value in cards.PEER_BOX["detector"].items() if key != "base"}
     with pytest.raises(InputError, match="no shipped flux"):
         experiment(cards.simulation({}, {**cards.PEER_BOX, "detector": detector}).card)
+
+
+def test_a_tube_holds_no_decays() -> None:
+    with pytest.raises(InputError, match="a tube"):
+        experiment(load_card("microboone", {"decay_in": "hall-wall"}))
+
+
+def test_volumes_of_decay_share_no_space() -> None:
+    with pytest.raises(InputError, match=r"decay_in: .*overlap"):
+        experiment(load_card("microboone", {"decay_in": ["tpc", "cryostat"]}))
+
+
+def test_the_concrete_of_the_hall_touches_neither_the_soil_nor_the_cryostat() -> None:
+    card = load_card("microboone", {"regions": ["cryostat", "hall-wall", "hall-floor", "soil"]})
+    found = experiment(card)
+    tonnes = {n: v.material.density * float(v.shape.volume()) / 1e6 for n, v in found.detector.volumes.items()}
+    assert 500 < tonnes["hall-wall"] < 700
+    assert 350 < tonnes["hall-floor"] < 450

@@ -45,7 +45,7 @@ def test_microboone_card_in_internal_units() -> None:
     assert model.umu4 == pytest.approx(math.sqrt(2.0e-10))
     assert model.alphaD == pytest.approx(1 / math.pi)
     assert card.exposure == 6.87e20
-    assert (card.regions, card.decay_in, card.force_decay) == (("tpc",), "tpc", True)
+    assert (card.regions, card.decay_in, card.force_decay) == (("tpc",), ("tpc",), True)
     assert (card.generate.events, card.generate.seed, card.generate.visible) == (100000, 1, "e+e-")
     assert isinstance(card.source, HistogramSource)
     assert card.source.decay_line is not None
@@ -53,7 +53,7 @@ def test_microboone_card_in_internal_units() -> None:
     assert card.source.spill is not None
     assert card.source.spill.buckets == 81
     assert card.source.spill.spacing == pytest.approx(18.936)
-    assert card.output.pdg_map == {"N4": 5914, "N5": 5915, "Zprime": 5921}
+    assert card.output.pdg_map == {"N4": 5914, "N5": 5915, "N6": 5916, "Zprime": 5921}
     assert card.text == show_card("microboone")
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.generator.device import as_float64
+from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
-from darkhorn.generator.processes.dark_neutrino_stages import chain_of
+from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.stages import FLUX, LINE_OF_SIGHT, TARGETS, TIME, flux_tables
 
-LIGHT = Scheme(dual=False, on_shell=True, hadrons=False)
-FORCED, FREE = chain_of(LIGHT, "forced"), chain_of(LIGHT, "free")
+LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)
+FORM = Form((True,))
+FORCED, FREE = chain_of(LIGHT, FORM, "forced"), chain_of(LIGHT, FORM, "free")
 
 C = 29.9792458
 TPC_LOW, TPC_HIGH = np.array([0.0, -116.5, 0.0]), np.array([256.35, 116.5, 1036.8])
@@ -121,10 +123,18 @@ def test_the_flux_falls_with_the_square_of_the_distance(prompt: dict[str, NDArra
     assert 0.95 < wanted.min() < wanted.max() < 1.05
 
 
-def test_parallel_neutrinos_come_from_one_place() -> None:
-    columns = run_chain({**cards.ONE_CHANNEL, "source.decay_line": None}, n=1000)
+def test_neutrinos_from_one_place() -> None:
+    columns = run_chain({**cards.ONE_CHANNEL, "source.decay_line": {"start": "10 m", "end": "10 m"}}, n=1000)
     birth = triple(columns, "scatter_{}") - triple(columns, "nu_d{}") * columns["baseline"][:, None]
-    np.testing.assert_allclose(birth, np.array([124.325, -0.93, -46336.35])[None] * np.ones((1000, 1)), atol=1e-5)
+    np.testing.assert_allclose(birth, np.array([124.325, -0.93, -45336.35])[None] * np.ones((1000, 1)), atol=1e-5)
+
+
+def test_parallel_neutrinos_fly_along_the_beam_and_their_flux_falls_with_the_distance() -> None:
+    columns = run_chain({**cards.ONE_CHANNEL, "source.decay_line": None}, n=1000)
+    np.testing.assert_array_equal(triple(columns, "nu_d{}"), np.array([0.0, 0.0, 1.0])[None] * np.ones((1000, 1)))
+    distance = np.linalg.norm(triple(columns, "scatter_{}") - [124.325, -0.93, -46336.35], axis=1)
+    np.testing.assert_allclose(columns["baseline"], distance, rtol=1e-10)
+    np.testing.assert_allclose(columns["w_line_of_sight"], (46854.75 / distance) ** 2, rtol=1e-10)
 
 
 # ------------------------------------------------------------------------------------------- flight and decay

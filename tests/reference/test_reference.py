@@ -18,6 +18,7 @@ COUNTS = {
     "chain": 27,
     "width": 90,
     "incoherent": 27,
+    "soil": 12,
 }
 
 

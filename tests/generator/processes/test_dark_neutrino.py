@@ -183,7 +183,7 @@ def test_widths_add_up_and_give_the_lifetime() -> None:
     ("overrides", "match"),
     [
         ({"model.umu4_sq": 0.0, "model.utau4_sq": 1e-8}, "flavour of the beam"),
-        ({"model.m4": "400 MeV", "model.mzprime": "900 MeV"}, "charged-pion"),
+        ({"generate.visible": "mu+mu-"}, "to which N4 cannot decay"),
         ({"model.m4": "100 MeV", "model.mzprime": "1 GeV", "physics.zprime_polarisation": False}, "unpolarise"),
         ({"source.flavours": ["nu_e"]}, "flavour of the beam"),
     ],

@@ -20,6 +20,7 @@ from darkhorn.kernels.matrix_elements.neutral_decays import (
     width_to_vector,
     width_vector_to_leptons,
     width_vector_to_neutrinos,
+    width_vector_to_pair,
     width_weak_dilepton,
 )
 
@@ -286,3 +287,30 @@ def test_off_shell_width_has_the_gradient_of_its_differences() -> None:
     up, down = np.asarray(jax.jit(jax.vmap(value))(shifted)).reshape(2, 7)
     scale = float(np.mean(up)) / point
     np.testing.assert_allclose(gradient / scale, (up - down) / (2 * steps) / scale, rtol=1e-5, atol=1e-6)
+
+
+# --- a vector to any two fermions ---------------------------------------------
+
+
+@pytest.mark.parametrize(("left", "right"), [(1.0, 1.0), (1.0, 0.0), (0.7, -0.7), (0.3, 0.9)])
+@pytest.mark.parametrize(("m_1", "m_2"), [(0.1, 0.1), (0.1, 0.25), (0.0, 0.3)])
+def test_vector_to_pair_by_matrices(m_1: float, m_2: float, left: float, right: float) -> None:
+    """|p|/(8 pi M^2) times the average over the polarisations of the vector at rest of |M|^2."""
+    mass = 0.7
+    p = np.sqrt((mass**2 - (m_1 + m_2) ** 2) * (mass**2 - (m_1 - m_2) ** 2)) / (2 * mass)
+    one = np.array([np.sqrt(m_1**2 + p**2), 0.0, 0.6 * p, 0.8 * p])
+    two = np.array([np.sqrt(m_2**2 + p**2), 0.0, -0.6 * p, -0.8 * p])
+    current = dirac.GAMMA @ (left * dirac.LEFT + right * (dirac.ONE - dirac.LEFT))
+    spins = dirac.density(one, m_1), dirac.density(two, m_2, antiparticle=True)
+    tensor = np.einsum("ab,mbc,cd,nda->mn", spins[0], current, spins[1], dirac.bar(current))
+    squared = np.real(np.trace(tensor[1:, 1:])) / 3
+    found = width_vector_to_pair(*(column(x) for x in (mass, m_1, m_2, left, right, 1.0)))
+    assert float(found) == pytest.approx(p / (8 * np.pi * mass**2) * squared, rel=1e-12)
+    closed = width_vector_to_pair(*(column(x) for x in (m_1 + m_2, m_1, m_2, left, right, 1.0)))
+    assert float(closed) == 0.0
+
+
+def test_equal_majorana_pairs_have_a_p_wave() -> None:
+    """d^2 m/(24 pi) (1 - 4y)^(3/2): half of right = -left."""
+    found = width_vector_to_pair(*(column(x) for x in (1.0, 0.3, 0.3, 0.4, -0.4, 0.5)))
+    assert float(found) == pytest.approx(0.16 / (24 * np.pi) * (1 - 0.36) ** 1.5, rel=1e-12)

@@ -1,15 +1,22 @@
 """R(s) against values of the compilation of the PDG, the pion form factor and the branching ratios of a dark photon."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from darkhorn.kernels.constants import ALPHA, MASS_MUON, MASS_PION
 from darkhorn.kernels.matrix_elements.hadron_ratio import hadron_ratio, pion_form_factor, strong_coupling
-from darkhorn.kernels.matrix_elements.vector_hadrons import visible_widths, width_vector_to_hadrons
+from darkhorn.kernels.matrix_elements.vector_hadrons import (
+    visible_widths,
+    width_through_vector_to_hadrons,
+    width_vector_to_hadrons,
+)
 
 jax.config.update("jax_enable_x64", True)
 RATIO = jax.jit(hadron_ratio)
@@ -106,3 +113,34 @@ def test_widths() -> None:
 def test_compiled_is_eager() -> None:
     e = jnp.asarray(np.geomspace(0.1, 30.0, 41))
     np.testing.assert_allclose(RATIO(e), hadron_ratio(e), rtol=1e-12)
+
+
+def adaptive(m: float, m_j: float, mz: float, width: float, d: float, g: float) -> float:
+    """The integral over the mass of the hadrons by scipy, from one peak to the next, with the formulas written out."""
+    ratio = jax.jit(hadron_ratio)
+
+    def integrand(q: float) -> float:
+        x, r = (q / m) ** 2, m_j / m
+        root = np.sqrt(max((1 - r * r - x) ** 2 - 4 * r * r * x, 0.0))
+        first = d * d * m / (32 * np.pi * x) * root * ((1 - r * r) ** 2 + x * (1 + r * r) - 2 * x * x)
+        second = g * g * q / (12 * np.pi) * float(ratio(jnp.asarray(q)))
+        return 2 * q * first * q * second / ((q * q - mz * mz) ** 2 + (mz * width) ** 2) / np.pi
+
+    top = m - m_j
+    peaks = [0.2791, 0.78, 0.78266, 0.785, 1.015, 1.0195, 1.024, 2.0, 3.0, 3.5, 3.729, 3.77, mz]
+    for mass, gamma in ((3.0969, 92.6e-6), (3.686097, 293e-6)):
+        peaks += [mass + step * gamma for step in (-500, -50, -5, -0.5, 0.5, 5, 50) if mass + step * gamma < 3.7]
+    edges = [0.135, *sorted(p for p in peaks if 0.135 < p < top), top]
+    pieces = itertools.pairwise(edges)
+    return float(sum(quad(integrand, low, high, limit=200, epsrel=1e-8)[0] for low, high in pieces))
+
+
+@pytest.mark.parametrize(
+    ("m", "m_j", "mz", "width"),
+    [(0.4, 0.0, 1.25, 1e-3), (1.6, 0.1, 5.0, 1e-3), (1.2, 0.0, 0.9, 0.05), (4.0, 0.1, 6.0, 1e-3)],
+)
+def test_hadrons_through_a_virtual_vector_by_adaptive_quadrature(m: float, m_j: float, mz: float, width: float) -> None:
+    """Below the rho, across omega and phi, on a broad pole, and across the J/psi, which is 93 keV wide."""
+    numbers = [jnp.asarray(x, jnp.float64) for x in (m, m_j, mz, width, 0.7, 1e-3, 0.0)]
+    found = float(jax.jit(width_through_vector_to_hadrons)(*numbers))
+    assert found == pytest.approx(adaptive(m, m_j, mz, width, 0.7, 1e-3), rel=1e-6)

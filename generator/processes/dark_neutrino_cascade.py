@@ -1,0 +1,167 @@
+"""The second decay of a cascade: N6 -> N5 l+ l-, N5 -> N4 l+ l-. The daughter of the first has a spin and a flight of
+its own.
+
+Program names: `n4` is what the beam makes, `nu_out` its daughter, `second_out`, `em2`, `ep2` what that decays to.
+Units: GeV, cm, ns; detector frame.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from darkhorn.generator.chain import Params, Stage, State
+from darkhorn.generator.processes.dark_neutrino_stages import choose, momentum_columns, produced_and_axis
+from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
+from darkhorn.kernels.kinematics import FourVector, Vector, boost_from_rest, boost_to_rest, four
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel, DileptonUniforms, sample_dilepton
+from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, ChainDecay, sample_chain
+
+
+def _four(state: State, role: str) -> FourVector:
+    return FourVector(*(state[f"{role}_{component}"] for component in ("e", "px", "py", "pz")))
+
+
+def daughter_polarisation(
+    chiral: FourVector, negative: FourVector, positive: FourVector, m_lepton: jax.Array, daughter: FourVector,
+    m_daughter: jax.Array,
+) -> Vector:  # fmt: skip
+    """Polarisation vector, |P| <= 1, of a Dirac daughter in its rest frame, at fixed momenta of N -> daughter l- l+.
+
+    With K = P - h m S of the parent (`chiral`), Q = (K.l-) l+ + (K.l+) l- + m_l^2 K and s the spin of the daughter k,
+    the squared amplitude is proportional to Q.(k - m_k s), since the daughter enters by the same chiral projection as
+    the parent; in its rest frame that is m_k (Q0 + Q.s), so P = Q/Q0. Four-vectors in any one frame. Shapes (n,); GeV.
+    Source: traces made for this project; checked with explicit matrices in tests/statistical/test_cascade.py.
+    """
+    to_positive, to_negative = chiral.dot(negative), chiral.dot(positive)
+    square = m_lepton * m_lepton
+    q = FourVector(
+        *(to_positive * p + to_negative * n + square * k for p, n, k in zip(positive, negative, chiral, strict=True))
+    )
+    seen = boost_to_rest(q, daughter, m_daughter)
+    return seen.p.scale(1 / seen.e)
+
+
+def _polarised_daughter(params: Params, state: State) -> tuple[FourVector, jax.Array, Vector]:
+    """The daughter of the first decay, the size of its polarisation and the direction of it in its rest frame."""
+    parent, axis = produced_and_axis(params, state)
+    daughter, m, m_j = _four(state, "nu_out"), params["m_n"], params["m_j"]
+    spin = boost_from_rest(four(jnp.zeros_like(axis.x), axis), parent, m)
+    scale = -params["helicity"] * m
+    chiral = parent.plus(FourVector(*(scale * component for component in spin)))
+    found = daughter_polarisation(chiral, _four(state, "em"), _four(state, "ep"), params["m_lepton"], daughter, m_j)
+    size = found.norm()
+    some = size > 1e-12
+    unit = found.scale(jnp.where(some, 1 / jnp.where(some, size, 1.0), 0.0))
+    axis = Vector(unit.x, unit.y, jnp.where(some, unit.z, 1.0))
+    return daughter, jnp.minimum(size, 1.0) * params["polarised"], axis
+
+
+def _columns(params: Params, decay: ChainDecay, parent: FourVector, pdg: jax.Array) -> State:
+    out, em, ep = (boost_from_rest(p, parent, params["m_j"]) for p in decay[:3])
+    return {
+        "second_out_pdg": pdg,
+        **momentum_columns("second_out", out),
+        **momentum_columns("zprime2", em.plus(ep)),
+        **momentum_columns("em2", em),
+        **momentum_columns("ep2", ep),
+    }
+
+
+def _second_products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Daughter -> second_out Z', Z' -> l- l+; the factor is the product of the branching ratios. params: `second`."""
+    p = params["second"]
+    parent, helicity, axis = _polarised_daughter(params, state)
+    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
+    decay = sample_chain(
+        ChainAngles(u[0], azimuth, u[2], u[3]),
+        p["m_n"],
+        p["m_j"],
+        p["m_zprime"],
+        p["m_lepton"],
+        helicity,
+        p["majorana"],
+        p["polarised"],
+        axis,
+    )
+    return _columns(params, decay, parent, pdg), p["branching"]
+
+
+def _second_pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """Daughter -> second_out l- l+ through a virtual Z'; the factor is density/proposal/width. params: `second`."""
+    p = params["second"]
+    parent, helicity, axis = _polarised_daughter(params, state)
+    pdg, azimuth = choose(u[2], p["flavour_share"], p["daughter_pdg"])
+    model = DileptonModel(
+        p["m_n"],
+        p["m_j"],
+        p["m_zprime"],
+        p["width_zprime"],
+        p["m_lepton"],
+        p["decay_coupling"],
+        p["charge_coupling"],
+        p["majorana"],
+    )
+    decay, weight = sample_dilepton(DileptonUniforms(u[0], u[1], azimuth, u[3], u[4]), model, helicity, axis)
+    chain = ChainDecay(decay.neutrino, decay.negative, decay.positive, decay.cos_neutrino)
+    return _columns(params, chain, parent, pdg), weight / p["width_n"]
+
+
+def _daughter_ray(params: Params, state: State, proper: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """(momentum, decay length, near, far) of the daughter's ray through `decay_region`; near = far where it misses."""
+    p = _four(state, "nu_out").p
+    momentum = p.norm()
+    still = momentum <= 0
+    safe = jnp.where(still, 1.0, momentum)
+    d = Vector(p.x / safe, p.y / safe, jnp.where(still, 1.0, p.z / safe))
+    start = (state["decay_x"], state["decay_y"], state["decay_z"])
+    near, far = params["decay_region"].ray_interval(*start, *d)
+    near = jnp.maximum(near, 0.0)
+    length = jnp.maximum(decay_length(momentum, params["m_j"], proper), 1e-12)
+    return momentum, length, near, jnp.maximum(far, near)
+
+
+def _second_place(state: State, flown: jax.Array, momentum: jax.Array) -> State:
+    safe = jnp.where(momentum > 0, momentum, 1.0)
+    place = {
+        f"decay2_{axis}": state[f"decay_{axis}"] + flown / safe * state[f"nu_out_p{axis}"] for axis in ("x", "y", "z")
+    }
+    return {**place, "decay2_t": state["decay_t"] + flight_time(flown, state["nu_out_e"], safe)}
+
+
+def _second_forced(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """The second decay happens inside `decay_region`, too; the factor is the probability of that."""
+    momentum, length, near, far = _daughter_ray(params, state, params["second"]["ctau_n"])
+    reached = far > near
+    far = jnp.where(reached, far, near + 1.0)
+    flown = decay_distance(u[0], near, far, length)
+    return _second_place(state, flown, momentum), jnp.where(reached, decay_probability(near, far, length), 0.0)
+
+
+def _second_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+    """The second decay happens where the exponential law puts it; `decay2_inside` says whether in `decay_region`."""
+    momentum, length, near, far = _daughter_ray(params, state, params["second"]["ctau_n"])
+    flown = -length * jnp.log1p(-u[0])
+    inside = (flown >= near) & (flown < far)
+    return {**_second_place(state, flown, momentum), "decay2_inside": inside.astype(jnp.int8)}, None
+
+
+def _escape_forced(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """The daughter does not decay visibly inside `decay_region`: 1 - branching ratio times probability, what the
+    channels with two decays leave. params: `later`.
+    """
+    _, length, near, far = _daughter_ray(params, state, params["later"]["ctau_n"])
+    return {}, 1 - params["later"]["branching"] * decay_probability(near, far, length)
+
+
+def _escape_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """The daughter does not decay visibly anywhere."""
+    return {}, jnp.broadcast_to(1 - params["later"]["branching"], state["energy"].shape)
+
+
+SECOND_PRODUCTS = Stage("branching2", ("polar", "azimuth", "lepton", "lepton_azimuth"), _second_products)
+SECOND_PAIR = Stage("branching2", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _second_pair)
+SECOND_FORCED = Stage("decay2", ("flight",), _second_forced, adapt=("flight",))
+SECOND_FREE = Stage("decay2", ("flight",), _second_free, weighs=False)
+ESCAPE_FORCED = Stage("escape", (), _escape_forced)
+ESCAPE_FREE = Stage("escape", (), _escape_free)

@@ -1,0 +1,134 @@
+"""The chains of dark neutrinos: stages put in order for a form of decay and a way of sampling."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import jax
+
+from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.processes.dark_neutrino_cascade import (
+    ESCAPE_FORCED,
+    ESCAPE_FREE,
+    SECOND_FORCED,
+    SECOND_FREE,
+    SECOND_PAIR,
+    SECOND_PRODUCTS,
+)
+from darkhorn.generator.processes.dark_neutrino_displaced import (
+    BACKTRACK_FLIGHTS,
+    FLIGHTS_FORCED,
+    FLIGHTS_FREE,
+    LOCAL,
+    ZPRIME_TIME,
+)
+from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass
+from darkhorn.generator.processes.dark_neutrino_model import Scheme
+from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, form_of, prepare
+from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
+from darkhorn.generator.stages import (
+    BACKTRACK,
+    DECAY_FORCED,
+    DECAY_FREE,
+    DECAY_PLACE,
+    FLUX,
+    LINE_OF_SIGHT,
+    SIGHT_OF_DECAY,
+    TARGETS,
+    TIME,
+)
+
+STORED = (
+    "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
+)  # fmt: skip
+Names = tuple[tuple[str, str], ...]  # (role in the program, role in the file)
+
+
+def roles_of(path: Path) -> tuple[str, ...]:
+    """Roles in the file of what the beam makes and of the daughter of every step."""
+    return tuple("nu_out" if name == "nu" else name.lower() for name in (path.produced, *path.daughters))
+
+
+def names_of(path: Path) -> Names:
+    """Which role of the program becomes which of the file, where they differ."""
+    pairs = zip(("n4", "nu_out", "second_out"), roles_of(path), strict=False)
+    return tuple((program, file) for program, file in pairs if program != file)
+
+
+@lru_cache
+def names_stage(names: Names) -> Stage:
+    """The last stage of a chain: the names of the record for those of the program. No factor."""
+
+    def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
+        parts = ("px", "py", "pz", "e", "pdg", "mass")
+        found = {
+            f"{file}_{part}": state[f"{program}_{part}"]
+            for program, file in names
+            for part in parts
+            if f"{program}_{part}" in state
+        }
+        return found, None
+
+    return Stage("names", (), run, weighs=False)
+
+
+@lru_cache
+def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
+    """The chain of a form of decay, in one of three modes: one object each, so that channels share their programs.
+
+    forced    scattering point first, then the flight, which ends inside the volume of decay
+    free      the same, but the decay is where the exponential law puts it
+    backward  decay point first, so that every event decays where it is asked for, however far away it was made
+    """
+    products = PRODUCTS if form.on_shell[0] else PAIR
+    forward = (FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, products)
+    kinds: dict[str, tuple[Stage, ...]] = {
+        "forced": (*forward, DECAY_FORCED, TIME),
+        "free": (*forward, DECAY_FREE, TIME),
+        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, BACKTRACK, MOMENTA, products, TIME),
+    }
+    if form.displaced:
+        backward = (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, LOCAL, AIM, MOMENTA, products, BACKTRACK_FLIGHTS)
+        kinds = {
+            "forced": (*forward, FLIGHTS_FORCED, TIME, ZPRIME_TIME),
+            "free": (*forward, FLIGHTS_FREE, TIME, ZPRIME_TIME),
+            "backward": (*backward, TIME, ZPRIME_TIME),
+        }
+    stages = kinds[mode]
+    if len(form.on_shell) == 2:
+        second = SECOND_PRODUCTS if form.on_shell[1] else SECOND_PAIR
+        stages = (*stages, second, SECOND_FREE if mode == "free" else SECOND_FORCED)
+    if form.escapes:
+        stages = (*stages, ESCAPE_FREE if mode == "free" else ESCAPE_FORCED)
+    if form.line_shape:
+        stages = (stages[0], LINE_SHAPE, *(at_mass(stage) for stage in stages[1:]))
+    if names:
+        stages = (*stages, names_stage(names))
+    return Chain(stages, prepare(scheme, form))
+
+
+def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str, ...]:
+    """Columns of the chain that go to the file."""
+    made, *daughters = roles_of(path)
+    roles, flags, codes = ["nu", "recoil", made], [], []
+    for step, (daughter, transition) in enumerate(zip(daughters, path.transitions, strict=True)):
+        number = "2" if step else ""
+        boson = (f"zprime{number}",) if transition in scheme.on_shell else ()
+        roles += [daughter, *boson, f"em{number}", f"ep{number}"]
+        codes.append(f"{daughter}_pdg")
+        flags.append(f"decay{number}_inside")
+    momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
+    second = tuple(f"decay2_{axis}" for axis in "xyzt") if len(daughters) == 2 else ()
+    if form_of(path, scheme).displaced:
+        second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
+    mass = (f"{made}_mass",) if form_of(path, scheme).line_shape else ()
+    return (
+        *STORED,
+        *second,
+        *codes,
+        *mass,
+        *momenta,
+        *(() if forced else flags),
+        *chain.factors,
+        "w_sampling",
+        "weight",
+    )
