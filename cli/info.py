@@ -57,6 +57,11 @@ def _summary(found: dict[str, Any]) -> None:
         lines["ESS"] = f"{found['ess']:.6g}"
     model, shard = found["card_resolved"].get("model", {}), f"shard {found['shard']} of {found['n_shards']}, "
     lines["model"] = ", ".join([str(model.get("name")), *(f"{k} {v}" for k, v in model.items() if v and k != "name")])
+    if "visible_reweighting" in found:
+        record = found["visible_reweighting"]
+        wanted = {k: v for k, v in record["target_card_resolved"]["model"].items() if v and k != "name"}
+        lines["reweighted to"] = ", ".join([record["target_name"], *(f"{k} {v}" for k, v in wanted.items())])
+        lines["in"] = f"{', '.join(record['variables'])}; {100 * record['coverage']:.4g} % of its rate covered"
     lines["detector"] = str(found["detector"].get("name", ""))
     lines["run"] = (shard if found["n_shards"] > 1 else "") + f"seed {found['seed']}, {found['n_total']} events in all"
     lines["made"] = (

@@ -90,6 +90,7 @@ def register(process: Process) -> Process:
 
 def process_of(card: Any) -> Process:
     """The process of a card's model; InputError with the known names otherwise."""
+    import darkhorn.generator.processes.broad_pair
     import darkhorn.generator.processes.dark_neutrino  # (registers itself)
     import darkhorn.generator.processes.dark_neutrino_mediators  # noqa: F401
 

@@ -94,6 +94,20 @@ class Events:
         e, px, py, pz = momentum_of(record, role, columns, self.header.masses)
         return tuple(np.broadcast_to(np.asarray(p, dtype=np.float64), (n,)) for p in (e, px, py, pz))  # type: ignore[return-value]
 
+    def visible(self) -> dict[str, Array]:
+        """What a detector sees of the pair e+ e-: {name: (n,)} for every name in `generator.visible.VARIABLES`.
+
+        Units and meanings are there; the order is that of `events["weight"]`. InputError for events without a pair.
+        """
+        from darkhorn.generator.visible import VARIABLES, check_pair, visible
+
+        check_pair([self.header.topology(name) for name in self.topologies], "events")
+        parts = []
+        for topology, columns in self.chunks():
+            found = visible(columns, mass_of(topology, "em", columns, self.header.masses))
+            parts.append({name: found[name] for name in VARIABLES})
+        return {name: np.concatenate([part[name] for part in parts]) for name in VARIABLES} if parts else {}
+
     def chunks(self, rows: int = CHUNK) -> Iterator[tuple[Topology, dict[str, Array]]]:
         """The events in pieces of at most `rows`: (topology, columns as arrays in memory)."""
         for name, columns in self.topologies.items():

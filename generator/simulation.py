@@ -184,6 +184,8 @@ class Simulation:
         """Tables of the total cross section of every channel, from threshold to the end of the flux."""
         tables = {}
         for channel in self.build.channels:
+            if channel.projectile_pdg not in self.build.flux:
+                continue  # not made by the beam
             edges = self.build.flux[channel.projectile_pdg]["edges_GeV"]
             low = float(channel.params["flux"]["low"])
             energy = np.geomspace(max(low, 1e-6), float(edges[-1]), XSEC_POINTS)

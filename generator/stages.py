@@ -114,7 +114,7 @@ def _birth(params: Params, energy: jax.Array, u: Sequence[jax.Array]) -> tuple[V
     return Vector(component(0), component(1), component(2)), along
 
 
-def _parallel_or(params: Params, direction: Vector) -> Vector:
+def parallel_or(params: Params, direction: Vector) -> Vector:
     """The direction, or that of the beam axis where params["beam"]["parallel"] is 1."""
     parallel, axis = params["beam"]["parallel"] > 0, params["beam"]["axes"][2]
     return Vector(*(jnp.where(parallel, axis[i], d) for i, d in enumerate(direction)))
@@ -135,7 +135,7 @@ def _line_of_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tupl
     birth, along = _birth(params, state["energy"], u)
     flown = Vector(state["scatter_x"], state["scatter_y"], state["scatter_z"]).minus(birth)
     distance = flown.norm()
-    unit = _parallel_or(params, flown.scale(1 / distance))
+    unit = parallel_or(params, flown.scale(1 / distance))
     columns = {"nu_dx": unit.x, "nu_dy": unit.y, "nu_dz": unit.z, "baseline": distance, "birth_along": along}
     return columns, (_reference_distance(params, birth) / distance) ** 2
 
@@ -190,7 +190,7 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     line = decay.minus(birth)
     whole = line.norm()
     parallel = params["beam"]["parallel"] > 0
-    axis = _parallel_or(params, line.scale(1 / whole))
+    axis = parallel_or(params, line.scale(1 / whole))
     near, far = params["region"].distance_range(decay.x, decay.y, decay.z)
     flown = decay_distance(u[0], near, far, length)
     radicand = whole * whole - (flown * sine) ** 2
@@ -287,19 +287,28 @@ DECAY_FREE = Stage("decay", ("flight",), _decay_free, weighs=False)
 
 
 # ------------------------------------------------------------------------------------------------------------ time
+def proton_time(params: Params, u: jax.Array) -> jax.Array:
+    """Time (ns) at which a proton hits the target, in one of the filled buckets.
+
+    One uniform number (n,) chooses the bucket and, rescaled, the place in its Gaussian. params["spill"]: `buckets`,
+    `spacing_ns`, `sigma_ns`.
+    """
+    spill = params["spill"]
+    position = u * spill["buckets"]
+    bucket = jnp.floor(position)
+    inside = jnp.clip(position - bucket, 1e-16, 1 - 1e-16)
+    time: jax.Array = bucket * spill["spacing_ns"] + spill["sigma_ns"] * _normal_quantile(inside)
+    return time
+
+
 def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
     """Times of scattering and decay: proton on target in one of the filled buckets, then parent, neutrino and N fly.
 
-    One uniform number chooses the bucket and, rescaled, the place in its Gaussian. The parent flies at the speed of a
-    charged pion that sends a neutrino of this energy forward. No factor.
+    The parent flies at the speed of a charged pion that sends a neutrino of this energy forward. No factor.
 
-    params["spill"]: `buckets`, `spacing_ns`, `sigma_ns`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
+    params["spill"], see `proton_time`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
     """
-    spill = params["spill"]
-    position = u[0] * spill["buckets"]
-    bucket = jnp.floor(position)
-    inside = jnp.clip(position - bucket, 1e-16, 1 - 1e-16)
-    proton = bucket * spill["spacing_ns"] + spill["sigma_ns"] * _normal_quantile(inside)
+    proton = proton_time(params, u[0])
     gamma = jnp.maximum(state["energy"] * params["parent_gamma_per_gev"], 1.05)
     parent_beta = jnp.sqrt(1 - 1 / (gamma * gamma))
     flown = state["birth_along"] - params["beam"]["start_cm"]

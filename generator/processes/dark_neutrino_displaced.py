@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.generator.chain import Params, Stage, State
+from darkhorn.generator.stages import parallel_or
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
 from darkhorn.kernels.kinematics import Vector, transverse_axes
 
@@ -130,7 +131,8 @@ _TURNED = ("n4", "recoil", "nu_out", "zprime", "em", "ep")
 
 def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """As `stages.BACKTRACK`, with the displacement l1 n1 + l2 n2 in place of l n: it is a rigid body together with the
-    neutrino's direction, so that the same triangle holds for its length and its angle.
+    neutrino's direction, so that the same triangle (or, for parallel neutrinos, the same line) holds for its length and
+    its angle.
 
     The momenta come with the neutrino along z and leave turned into the detector frame. D is in `decay_*`, and becomes
     `zprime_decay_*`. A displacement between the nearest and the farthest point of the region needs near < l1 + l2 <
@@ -152,14 +154,16 @@ def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> 
 
     line = last.minus(birth)
     whole = line.norm()
-    axis = line.scale(1 / whole)
+    parallel = params["beam"]["parallel"] > 0
+    axis = parallel_or(params, line.scale(1 / whole))
     radicand = whole * whole - (flown * sine) ** 2
     possible = radicand > 0
     root = jnp.sqrt(jnp.where(possible, radicand, 1.0))
     r = root - flown * cosine
     possible = possible & (r > 0)
-    sin_alpha = jnp.where(possible, flown * sine / whole, 0.0)
-    cos_alpha = jnp.where(possible, root / whole, 1.0)
+    bent = possible & ~parallel
+    sin_alpha = jnp.where(bent, flown * sine / whole, 0.0)
+    cos_alpha = jnp.where(bent, root / whole, 1.0)
     one, other = transverse_axes(axis)
     across = one.scale(cos_phi).plus(other.scale(sin_phi))
     neutrino = axis.scale(cos_alpha).minus(across.scale(sin_alpha))
@@ -175,7 +179,10 @@ def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> 
         return side.scale(lean).plus(normal.scale(rest)).plus(neutrino.scale(v.z))
 
     scatter = last.minus(turned(shift))
-    inside = possible & params["region"].contains(*scatter)
+    from_birth = scatter.minus(birth)
+    straight = jnp.maximum(from_birth.dot(from_birth), 1.0)
+    inside = (possible | parallel) & params["region"].contains(*scatter)
+    spread = jnp.where(parallel, whole * whole / straight, whole / jnp.where(possible, root, 1.0))
     momenta: State = {}
     for role in _TURNED:
         p = turned(Vector(*(state[f"{role}_p{component}"] for component in "xyz")))
@@ -187,11 +194,11 @@ def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> 
         **_columns("scatter", scatter),
         **_columns("decay", scatter.plus(turned(first.scale(l_1)))),
         **_columns("zprime_decay", last),
-        "baseline": jnp.where(possible, r, whole),
+        "baseline": jnp.where(parallel, jnp.sqrt(straight), jnp.where(possible, r, whole)),
         "flight": l_1,
         "zprime_flight": l_2,
     }
-    return columns, jnp.where(inside, weight * whole / jnp.where(possible, root, 1.0), 0.0)
+    return columns, jnp.where(inside, weight * spread, 0.0)
 
 
 FLIGHTS = ("flight", "zprime_flight")

@@ -126,7 +126,7 @@ def test_gradient_of_the_rate_is_the_finite_difference_with_the_same_random_numb
 
 POINTS = (
     {"model.m4": "106 MeV", "model.mzprime": "30 MeV"},
-    {"model.m4": "250 MeV", "model.mzprime": "60 MeV", "model.epsilon": 1e-4},
+    {"model.m4": "250 MeV", "model.mzprime": "60 MeV", "model.epsilon": 2e-4},
     {"model.m4": "60 MeV", "model.mzprime": "15 MeV", "model.gD": 0.02},
 )
 

@@ -13,13 +13,37 @@ import numpy as np
 import pytest
 from scattering import nucleus, vertices
 
-from darkhorn.kernels import flight, form_factors, kinematics, quadrature, sampling, trigonometry, vegas
+from darkhorn.kernels import (
+    flight,
+    form_factors,
+    kinematics,
+    pair_proposal,
+    quadrature,
+    sampling,
+    trigonometry,
+    vegas,
+    visible,
+)
 from darkhorn.kernels.kinematics import FourVector, Vector
-from darkhorn.kernels.matrix_elements import neutral_decays, upscattering
+from darkhorn.kernels.matrix_elements import neutral_decays, upscattering, upscattering_flip
 
-MODULES = (flight, form_factors, kinematics, quadrature, sampling, trigonometry, vegas, neutral_decays, upscattering)
-# width_through_vector takes a function: width_off_shell is its case
-HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map", "width_through_vector"}
+MODULES = (
+    flight,
+    form_factors,
+    kinematics,
+    quadrature,
+    sampling,
+    trigonometry,
+    vegas,
+    neutral_decays,
+    upscattering,
+    upscattering_flip,
+    pair_proposal,
+    visible,
+)
+# width_through_vector takes a function: width_off_shell is its case; dipole_contraction: dsigma_dq2_dipole
+HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map", "width_through_vector", "dipole_contraction"}
+PROPOSAL = (0.0011, 1.0, 6.0, 0.8, 0.03, 0.1)
 SIZES = (1, 3, 16_384, 16_385, 65_537)
 
 
@@ -106,6 +130,7 @@ CASES: dict[str, Case] = {
     "refine": Case(lambda rng, n: (vegas.flat_map(3, 20), jnp.asarray(rng.random((3, n))), between(0, 1)(rng, n))),
     "width_to_vector": Case(rows((0.2, 0.6), (0.0, 0.3), (0.01, 0.3), (0.1, 1.0), (0.0, 1.0))),
     "width_vector_to_leptons": Case(rows((0.01, 1.0), (0.0, 0.2), (0.1, 1.0))),
+    "width_vector_to_pair": Case(rows((0.1, 1.0), (0.0, 0.2), (0.0, 0.2), (0.1, 1), (-1.0, 1.0), (0.5, 2.0))),
     "width_vector_to_neutrinos": Case(rows((0.01, 1.0), (0.1, 1.0))),
     "width_three_neutrinos": Case(rows((0.01, 1.0), (0.1, 1.0), (0.0, 1.0))),
     "width_weak_dilepton": Case(rows((0.01, 1.0), (0.001, 0.2), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0))),
@@ -118,6 +143,23 @@ CASES: dict[str, Case] = {
     "chain_density_terms": Case(lambda rng, n: (*masses(0.2, 0.1, 0.06, 0.02, -1.0, 0.0), between(-1, 1)(rng, n))),
     # rounding decides which side of a split a number near it falls: then a row may differ, none did for these
     "sample_chain": Case(chain, tolerance=1e-8),
+    "pair_observables": Case(
+        lambda rng, n: (on_shell(rng, n, 0.1), on_shell(rng, n, 0.1), scalar(0.1)), tolerance=1e-10
+    ),
+    "sample_pair": Case(
+        lambda rng, n: (
+            pair_proposal.PairUniforms(*rows(*[(0.0, 1.0)] * 6)(rng, n)),
+            pair_proposal.PairProposal(*map(scalar, PROPOSAL)),
+            scalar(0.0005),
+        ),
+        tolerance=1e-9,
+    ),
+    "pair_density": Case(
+        lambda rng, n: (
+            *rows((0.0, 4.0), (0.0, 2.0), (-7.0, 0.0))(rng, n),
+            pair_proposal.PairProposal(*map(scalar, PROPOSAL)),
+        )
+    ),
     "threshold": Case(rows((0.0, 1.0), (0.9, 40.0))),
     "invariants": Case(rows((0.5, 5.0), (0.0, 0.8), (0.9, 40.0)), tolerance=1e-9),
     "effective_form_factors": Case(lambda rng, n: (*rows((0.001, 0.1))(rng, n), scalar(0.03), ARGON, VERTICES)),
@@ -125,6 +167,18 @@ CASES: dict[str, Case] = {
     "dsigma_dq2": Case(
         lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), *masses(0.14, 0.03, -1.0, 1.0), ARGON, VERTICES)
     ),
+    "helicity_products": Case(
+        lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), scalar(0.14), ARGON.mass, scalar(-1.0))
+    ),
+    "to_density": Case(lambda rng, n: (*rows((0.0, 1.0), (0.1, 3.0))(rng, n), ARGON.mass, rng.random(n) < 0.5)),
+    "dsigma_dq2_dipole": Case(
+        lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), scalar(0.14), scalar(1.0), ARGON, scalar(1e-6))
+    ),
+    "dsigma_dq2_scalar": Case(
+        lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), *masses(0.14, 0.03, 1.0), ARGON, scalar(1e-6))
+    ),
+    "flat_in_inverse": Case(rows((0.0, 1.0), (1e-6, 1e-3), (0.1, 3.0), (1e-4, 1.0))),
+    "flat_in_log": Case(rows((0.0, 1.0), (1e-6, 1e-3), (0.1, 3.0), (1e-2, 1.0)), tolerance=1e-11),
 }
 
 

@@ -68,7 +68,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "nu_e mixing only": {"model.umu4_sq": 0.0, "model.ue4_sq": 2e-10},
     "majorana": {"model.hnl": "majorana"},
     "no polarisation": {"physics.zprime_polarisation": False},
-    "no Z exchange": {"physics.z_exchange": False, "model.mzprime": "90 MeV", "model.epsilon": 1e-5},
+    "no Z exchange": {"physics.z_exchange": False, "model.mzprime": "90 MeV", "model.epsilon": 1e-4},
     "helm": {"physics.form_factor": "helm"},
     "symmetrised fermi": {"physics.form_factor": "symmetrised-fermi"},
     "only protons": {"physics.regimes": ["p-elastic"]},
