@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from darkhorn.generator import card_mediators as _card_mediators  # noqa: F401  (registers its sections)
 from darkhorn.generator.card_errors import CardErrors, problems_of, shown
 from darkhorn.generator.card_io import line_numbers
 from darkhorn.generator.card_models import MODELS, SOURCES, Generate, ModelSection, Output, Physics, SourceSection
@@ -72,6 +73,8 @@ class RunCard(Section):
         self.fill(output=self.output.model_copy())
         problems = _inside("output", self.output.complete(self.model.particles))
         visible = self.model.visible_states
+        if "visible" not in self.generate.model_fields_set:
+            self.fill(generate=self.generate.model_copy(update={"visible": visible[0]}))
         for state in self.generate.final_states:
             if state not in visible:
                 do = did_you_mean(state, visible).strip() or "Choose one of these."

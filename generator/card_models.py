@@ -5,6 +5,7 @@ A new model or kind of source is a `ModelSection` or `SourceSection` of its own,
 """
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from darkhorn.generator.card_errors import CardErrors, shown
 from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
 from darkhorn.generator.card_sections import Section
 from darkhorn.generator.card_values import Energy, Flag, listed, number, one_or_more, text_like, whole, word
+from darkhorn.generator.card_vertices import VectorVertices
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
 
@@ -29,7 +31,7 @@ FilePath = Annotated[str, text_like(r"[^\x00]{1,4096}", "the path of a file")]
 MixingSquared = Annotated[float, number(low=0.0, high=1.0)]
 Coupling = Annotated[float, number(low=0.0, high=1.0, above=True)]
 # 4 pi is where perturbation theory has certainly ended.
-DarkCoupling = Annotated[float, number(low=0.0, high=4 * math.pi, above=True)]
+DarkCoupling = Annotated[float, number(low=0.0, high=4 * math.pi)]
 FlavourList = Annotated[tuple[Annotated[Flavour, word(Flavour)], ...], listed(unique=True, example="[nu_mu, nu_e]")]
 
 MAX_EVENTS = 2**48
@@ -48,17 +50,21 @@ class ModelSection(Section):
     """Base of every model. A subclass has a field `name` with its own word.
 
     particles       name -> default PDG code of each new state: the keys that `output.pdg_map` may have
-    visible_states  the final states that `generate.visible` may ask for
+    visible_states  the final states that `generate.visible` may ask for; the first is its default
+    process         name of the process that makes its events, if it is not `name`
     """
 
     particles: ClassVar[dict[str, int]] = {}
     visible_states: ClassVar[tuple[str, ...]] = ()
+
+    process: ClassVar[str] = ""
 
     name: str
 
 
 SOURCES: dict[str, type[Section]] = {}
 MODELS: dict[str, type[Section]] = {}
+MEDIATORS: dict[str, type[Section]] = {}  # of dark neutrinos: word of `mediator` -> section
 
 
 def register_source(kind: str, section: type[SourceSection]) -> None:
@@ -131,11 +137,6 @@ class HistogramSource(SourceSection):
         return self
 
 
-def _no_default(schema: dict[str, Any]) -> None:
-    """The internal 0.0 of a coupling that is not given is no default that a card may have."""
-    schema.pop("default", None)
-
-
 class DarkNeutrino(ModelSection):
     """Heavy neutral leptons made in upscattering by a dark photon Z'.
 
@@ -151,6 +152,9 @@ class DarkNeutrino(ModelSection):
     )
 
     name: Annotated[Literal["dark-neutrino"], word(Literal["dark-neutrino"])] = Field(description="this model")
+    mediator: Annotated[Literal["vector"], word(Literal["vector"])] = Field(
+        "vector", description="a dark photon Z'; others have other keys: see the sections after this one"
+    )
     hnl: Annotated[Hnl, word(Hnl)] = Field(description="nature of the heavy neutral leptons: dirac or majorana")
     m4: Energy = Field(description="mass of the heavy neutral lepton N4", examples=["106 MeV"])
     mzprime: Energy = Field(description="mass of the dark photon Z'", examples=["30 MeV"])
@@ -183,13 +187,38 @@ class DarkNeutrino(ModelSection):
         False,
         description="the beam makes each state by the mixings of all (one dark flavour), not by its own alone",
     )
-    epsilon: Coupling = Field(
-        description="kinetic mixing of Z': it couples to charge with e epsilon", examples=[8.0e-4]
+    epsilon: Coupling | None = Field(
+        None,
+        description="kinetic mixing of Z': it couples to charge with e epsilon; needed unless `vertices` has e_V, p_V",
+        examples=[8.0e-4],
     )
-    gD: DarkCoupling = Field(0.0, description="dark gauge coupling", examples=[2.0], json_schema_extra=_no_default)
-    alphaD: Annotated[float, number(low=0.0, high=4 * math.pi, above=True)] = Field(
-        0.0, exclude=True, description="gD^2 / (4 pi), instead of gD", json_schema_extra=_no_default
+    gD: DarkCoupling = Field(
+        0.0, description="dark gauge coupling, above 0 unless `vertices` makes it useless", examples=[2.0]
     )
+    alphaD: DarkCoupling = Field(0.0, exclude=True, description="gD^2 / (4 pi), instead of gD")
+    vertices: VectorVertices = Field(
+        VectorVertices.model_validate({}), description="couplings of Z' given directly, in place of those above"
+    )
+
+    @classmethod
+    def forms(cls) -> tuple[type[Section], ...]:
+        """One section for each mediator."""
+        return tuple(MEDIATORS.values())
+
+    @classmethod
+    def form_of(cls, data: Mapping[str, Any]) -> type[Section]:
+        """By `mediator`; the default is a vector."""
+        found = data.get("mediator", "vector")
+        if not isinstance(found, str) or found not in MEDIATORS:
+            do = did_you_mean(found[:60], list(MEDIATORS)).strip() if isinstance(found, str) else ""
+            raise InputError("mediator", shown(found), ", ".join(MEDIATORS), do or "Choose one of these.")
+        return MEDIATORS[found]
+
+    @classmethod
+    def foreign(cls, key: str) -> str:
+        """The mediators that have this key."""
+        names = [name for name, section in MEDIATORS.items() if key in section.known_keys()]
+        return f"It belongs to `mediator: {' or '.join(names)}`. Remove it, or change the mediator." if names else ""
 
     @model_validator(mode="after")
     def _physical(self) -> Self:
@@ -198,7 +227,7 @@ class DarkNeutrino(ModelSection):
             self.fill(**{f"{flavour}_sq": squared, flavour: math.sqrt(squared)})
         coupling = self.gD or math.sqrt(4 * math.pi * self.alphaD)
         self.fill(gD=coupling, alphaD=coupling**2 / (4 * math.pi))
-        problems = self._mixing_problems() + self._mass_problems()
+        problems = self._mixing_problems() + self._vertex_problems() + self._mass_problems()
         if problems:
             raise CardErrors(problems)
         return self
@@ -209,7 +238,8 @@ class DarkNeutrino(ModelSection):
         states = [i for i in "456" if getattr(self, f"m{i}") is not None]
         flavours = ("umu", "ue", "utau")
         totals = {i: sum(getattr(self, f"{flavour}{i}_sq") for flavour in flavours) for i in states}
-        if sum(totals.values()) == 0:
+        given = [getattr(self.vertices, f"d_{f}{i}") for i in states for f in ("e", "mu", "tau")]
+        if sum(totals.values()) == 0 and not any(given):
             heaviest = states[-1]
             do = f"Add for example `umu{heaviest}_sq: 2.0e-10`."
             wanted = " or ".join(f"one of {', '.join(f'{f}{i}_sq' for f in flavours)} > 0" for i in reversed(states))
@@ -227,10 +257,27 @@ class DarkNeutrino(ModelSection):
             if getattr(self, f"ud{i}") == 0:
                 do = "Give a number above 0, or leave the state out."
                 problems.append(InputError(f"ud{i}", "0", "a number > 0 and <= 1", do))
-        if self.gD == 0:
+        pairs = [f"d_{heavy}{light}" for light in states for heavy in states if heavy > light]
+        if self.gD == 0 and (sum(totals.values()) > 0 or any(getattr(self.vertices, d) is None for d in pairs)):
             problems.append(InputError("gD", "nothing", "gD > 0, or alphaD > 0", "Add for example `gD: 2.0`."))
         if self.gD > 4 * math.pi:
             problems.append(InputError("alphaD", f"gD = {self.gD:g}", "gD <= 4 pi", "Lower the dark coupling."))
+        return problems
+
+    def _vertex_problems(self) -> list[InputError]:
+        """Couplings to matter are there, and vertices are those of states that are."""
+        problems, given = [], self.vertices
+        if self.epsilon is None and (not given.e_V or not (given.p_V or given.n_V)):
+            allowed = "a value: kinetic mixing of Z', unless `vertices` has e_V and p_V"
+            problems.append(InputError("epsilon", "nothing", allowed, "Add for example `epsilon: 8.0e-4`."))
+        if given.e_V == 0:
+            problems.append(InputError("vertices.e_V", "0", "a coupling, as e+e- is looked for", "Remove it."))
+        missing = [i for i in "56" if getattr(self, f"m{i}") is None]
+        for name, value in given:
+            states = [i for i in missing if name.startswith("d_") and i in name]
+            if value and states:
+                allowed, do = f"only with m{states[0]}", f"Add m{states[0]}, or remove it."
+                problems.append(InputError(f"vertices.{name}", "a coupling", allowed, do))
         return problems
 
     def _mass_problems(self) -> list[InputError]:
@@ -283,7 +330,7 @@ class Generate(Section):
     seed: Annotated[int, whole(0, MAX_SEED)] = Field(1, description="same card and same seed: same events")
     visible: Annotated[
         str | tuple[str, ...], one_or_more(r"[A-Za-z0-9+-]{1,32}", "a final state such as e+e-", "[e+e-, mu+mu-]")
-    ] = Field("e+e-", description="visible final state of the decay, or a list of them")
+    ] = Field("e+e-", description="visible final state of the decay, or a list of them (gamma for a dipole)")
 
     @property
     def final_states(self) -> tuple[str, ...]:
@@ -320,3 +367,4 @@ class Output(Section):
 
 register_source("histogram", HistogramSource)
 register_model("dark-neutrino", DarkNeutrino)
+MEDIATORS["vector"] = DarkNeutrino

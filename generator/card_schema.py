@@ -29,7 +29,8 @@ def card_schema() -> dict[str, Any]:
     for definition in [schema, *schema["$defs"].values()]:
         for field in definition["properties"].values():
             field.pop("title", None)
-    for section in (*MODELS.values(), *SOURCES.values()):
+    registered = (*MODELS.values(), *SOURCES.values())
+    for section in (form for kind in registered for form in kind.forms()):
         _require_alternatives(schema["$defs"][section.__name__], section.alternatives)
     return schema
 

@@ -32,6 +32,21 @@ class Section(BaseModel):
         """The keys that this section may have, as written in a card."""
         return tuple(field.alias or name for name, field in cls.model_fields.items())
 
+    @classmethod
+    def forms(cls) -> tuple[type["Section"], ...]:
+        """The classes that this section may turn out to be, by one of its keys; itself by default."""
+        return (cls,)
+
+    @classmethod
+    def form_of(cls, data: Mapping[str, Any]) -> type["Section"]:
+        """That of `forms` which checks these data. Raises InputError."""
+        return cls
+
+    @classmethod
+    def foreign(cls, key: str) -> str:
+        """What to do with an unknown key that another form has; empty for any other key."""
+        return ""
+
     @model_validator(mode="wrap")
     @classmethod
     def _known_keys_only(cls, data: Any, handler: Callable[[Any], Self]) -> Self:
@@ -43,7 +58,7 @@ class Section(BaseModel):
         problems: list[InputError] = []
         for key in data:
             if key not in cls.known_keys():
-                do = did_you_mean(_key_text(key), cls.known_keys()) or "Remove it. "
+                do = cls.foreign(_key_text(key)) or did_you_mean(_key_text(key), cls.known_keys()) or "Remove it. "
                 problems.append(InputError(_key_text(key), "an unknown key", ", ".join(cls.known_keys()), do.strip()))
         for group in cls.alternatives:
             given = [key for key in group if data.get(key) is not None]
@@ -102,7 +117,7 @@ class OneOf:
         if not isinstance(name, str) or name not in self.table:
             do = did_you_mean(name[:60], list(self.table)) if isinstance(name, str) else ""
             raise InputError(self.key, shown(name), names, do.strip() or f"Choose one of {names}.")
-        return self.table[name].model_validate(data)
+        return self.table[name].form_of(data).model_validate(data)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         dump = core_schema.plain_serializer_function_ser_schema(to_plain)
@@ -111,7 +126,8 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"oneOf": [handler(section.__pydantic_core_schema__) for section in self.table.values()]}
+        forms = [form for section in self.table.values() for form in section.forms()]
+        return {"oneOf": [handler(form.__pydantic_core_schema__) for form in forms]}
 
 
 class Shorthand:

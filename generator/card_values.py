@@ -69,7 +69,9 @@ def quantity(dimension: str, *, positive: bool = False, least: float = -math.inf
 
     schema = {
         "type": "string",
-        "pattern": r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*(" + units.replace(", ", "|") + r")\s*$",
+        "pattern": r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*("
+        + "|".join(map(re.escape, accepted_units(dimension)))
+        + r")\s*$",
         "x-unit": f"{dimension} ({units})",
     }
     return Value(check, schema, lambda value: format_quantity(value, dimension))

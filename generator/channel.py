@@ -91,9 +91,10 @@ def register(process: Process) -> Process:
 def process_of(card: Any) -> Process:
     """The process of a card's model; InputError with the known names otherwise."""
     import darkhorn.generator.processes.broad_pair
-    import darkhorn.generator.processes.dark_neutrino  # noqa: F401  (registers itself)
+    import darkhorn.generator.processes.dark_neutrino  # (registers itself)
+    import darkhorn.generator.processes.dark_neutrino_mediators  # noqa: F401
 
-    name = card.model.name
+    name = card.model.process or card.model.name
     if name not in _PROCESSES:
         known = sorted(_PROCESSES)
         raise InputError(

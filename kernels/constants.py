@@ -22,6 +22,8 @@ MASS_PROTON = 0.93827208816  # CODATA 2018
 MASS_NEUTRON = 0.93956542052
 MASS_PION = 0.13957039
 MASS_KAON = 0.493677
+MASS_CHARM, MASS_BOTTOM = 1.2730, 4.183  # MS-bar at their own scale, PDG 2024; they enter loops only
+MASS_TOP, MASS_W = 172.57, 80.3692  # PDG 2024
 
 FERMI_CONSTANT = 1.1663788e-5  # GeV^-2, PDG 2024
 MASS_Z = 91.1880  # PDG 2024
@@ -33,5 +35,8 @@ WEAK_NEUTRAL_COUPLING = math.sqrt(math.sqrt(2) * FERMI_CONSTANT) * MASS_Z
 MAGNETIC_MOMENT_PROTON = 2.792847  # nuclear magnetons, PDG 2024
 MAGNETIC_MOMENT_NEUTRON = -1.913043
 AXIAL_COUPLING = 1.2754  # g_A, PDG 2024
+# Higgs boson and nucleon: f_N m_N/v. M. Hoferichter et al., Phys. Rev. Lett. 119 (2017) 181803: 0.308 +- 0.018
+HIGGS_NUCLEON = 0.308
+HIGGS_VEV = 1 / math.sqrt(math.sqrt(2) * FERMI_CONSTANT)  # 246.22 GeV
 DIPOLE_VECTOR_MASS = 0.843  # GeV: G_D = (1 + Q^2 / M_V^2)^-2, the usual dipole, M_V^2 = 0.71 GeV^2
 DIPOLE_AXIAL_MASS = 1.026  # GeV, world average of bubble-chamber data: V. Bernard et al., J. Phys. G 28 (2002) R1

@@ -38,3 +38,25 @@ def table_lookup(table: jax.Array, position: jax.Array) -> jax.Array:
     cell = jnp.clip(position.astype(jnp.int32), 0, last)
     fraction = jnp.clip(position - cell.astype(position.dtype), 0.0, 1.0)
     return table[cell] * (1 - fraction) + table[cell + 1] * fraction
+
+
+def flat_in_inverse(u: jax.Array, low: jax.Array, high: jax.Array, pole: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(x, dx/du) with 1/(x + pole) uniform: takes the fall 1/(x + pole)^2 of a propagator away.
+
+    x falls from high to low as u rises. Shapes broadcast; low + pole > 0. Products: no digit is lost for x far below
+    the pole. dx/du is given without its sign.
+    """
+    width = high - low
+    bottom = low + pole + width * u
+    x = jnp.clip(low + width * (low + pole) * (1 - u) / bottom, low, high)
+    return x, (low + pole) * (high + pole) * width / (bottom * bottom)
+
+
+def flat_in_log(u: jax.Array, low: jax.Array, high: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(x, dx/du) with ln[x/(x + scale)] uniform: x, from low to high, has the density 1/x, far above the scale 1/x^2.
+
+    Shapes broadcast; 0 < low, 0 < scale.
+    """
+    first, last = jnp.log1p(scale / low), jnp.log1p(scale / high)
+    x = jnp.clip(scale / jnp.expm1(first + (last - first) * u), low, high)
+    return x, (first - last) * x * (x + scale) / scale

@@ -8,6 +8,7 @@ import re
 
 import hepunits as hu
 
+from darkhorn.kernels.constants import ELECTRIC_CHARGE, MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 # dimension -> (internal unit, its hepunits value, {accepted unit: hepunits value})
@@ -18,10 +19,15 @@ _UNITS: dict[str, tuple[str, float, dict[str, float]]] = {
     "density": ("g/cm3", hu.g / hu.cm3, {"g/cm3": hu.g / hu.cm3, "kg/m3": hu.kg / hu.m3}),
     "exposure": ("POT", 1.0, {"POT": 1.0}),
     "angle": ("rad", hu.rad, {"rad": hu.rad, "mrad": hu.mrad, "deg": hu.deg}),
+    "magnetic moment": (
+        "GeV^-1",
+        1.0,
+        {"GeV^-1": 1.0, "MeV^-1": 1e3, "TeV^-1": 1e-3, "mu_B": ELECTRIC_CHARGE / (2 * MASS_ELECTRON)},
+    ),
     "current": ("kA", 1e3 * hu.ampere, {"kA": 1e3 * hu.ampere, "A": hu.ampere}),
 }
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_QUANTITY = re.compile(rf"^\s*({_NUMBER})\s*([A-Za-z][A-Za-z0-9/]*)?\s*$")
+_QUANTITY = re.compile(rf"^\s*({_NUMBER})\s*([A-Za-z][A-Za-z0-9/^_-]*)?\s*$")
 
 
 def accepted_units(dimension: str) -> tuple[str, ...]:
@@ -30,7 +36,7 @@ def accepted_units(dimension: str) -> tuple[str, ...]:
 
 
 def internal_unit(dimension: str) -> str:
-    """Name of the unit in which darkhorn computes: GeV, cm, ns, g/cm3, POT, rad, kA."""
+    """Name of the unit in which darkhorn computes: GeV, cm, ns, g/cm3, POT, rad, GeV^-1, kA."""
     return _UNITS[dimension][0]
 
 

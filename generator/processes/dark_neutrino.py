@@ -23,7 +23,7 @@ from darkhorn.generator.processes.dark_neutrino_chains import chain_of, names_of
 from darkhorn.generator.processes.dark_neutrino_model import (
     STATES,
     Scheme,
-    dark_mixing,
+    beam_vertices,
     host_widths,
     mass_key,
     model_of,
@@ -91,6 +91,7 @@ def couplings(
         "flavour": np.eye(3)[FLAVOUR_INDEX[abs(projectile)]],
         "produced": [float(state == produced) for state in scheme_states(model)],
         "charge": what.Z if nucleus else 1.0,
+        "neutrons": what.A - what.Z if nucleus else 0.0,
         "weak_charge": weak_charge_of_nucleus(what.Z, what.A - what.Z) if nucleus else 1.0,
         "z_exchange": float(card.physics.z_exchange),
         "q2_scale": SCALE_NUCLEUS if nucleus else SCALE_NUCLEON,
@@ -110,7 +111,7 @@ def _combinations(
     card: RunCard, exp: Experiment, model: Params, produced: str
 ) -> Iterable[tuple[str, Nuclide, str, str, int]]:
     """(region, nuclide, regime, helicity, projectile) of every scattering into a state with a rate above zero."""
-    physics, mixing = card.physics, np.asarray(dark_mixing(model))[scheme_states(model).index(produced)]
+    physics, mixing = card.physics, np.asarray(beam_vertices(model))[scheme_states(model).index(produced)]
     for region in card.regions:
         for name in exp.scatterers(region):
             what = nuclide(name)
@@ -119,7 +120,7 @@ def _combinations(
                     continue
                 for helicity in physics.helicities:
                     for projectile in exp.fluxes.fluxes:
-                        if mixing[FLAVOUR_INDEX[abs(projectile)]] > 0:
+                        if mixing[FLAVOUR_INDEX[abs(projectile)]] != 0:
                             yield region, what, regime, helicity, projectile
 
 
@@ -353,7 +354,7 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
     found = [_density_of(card, nuclide(name, "--target")) for name in names]
     terms = _series_terms(found)
     rows = []
-    mixing = np.asarray(dark_mixing(model))
+    mixing = np.asarray(beam_vertices(model))
     for (i, produced), projectile in itertools.product(enumerate(scheme_states(model)), exp.fluxes.fluxes):
         if mixing[i, FLAVOUR_INDEX[abs(projectile)]] == 0:
             continue

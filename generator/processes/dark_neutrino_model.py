@@ -2,9 +2,9 @@
 
 There are one to three heavy neutral leptons, N4, N5, N6, in order of mass, and a Z'. `model` is a pytree of arrays: the
 masses m4, m5, m6 (those there are) and mzprime in GeV, mixing_sq (k, 3) of the k states with e, mu, tau, dark_charge
-(k,), their mixings U_D with the dark flavour, shared_flavour (0 or 1), epsilon, gD and majorana (0 or 1). What is known
-before compilation is in `Scheme`. The same functions serve the host (widths, header) and the compiled chain (gradients,
-scans).
+(k,), their mixings U_D with the dark flavour, shared_flavour (0 or 1), epsilon, gD, majorana (0 or 1), and `vertices`,
+those that the card gives in place of what these make. What is known before compilation is in `Scheme`. The same
+functions serve the host (widths, header) and the compiled chain (gradients, scans).
 """
 
 import warnings
@@ -115,6 +115,13 @@ def scheme_of(card: Any) -> Scheme:
         flown = HBAR_C / width / m.mzprime  # at a momentum of 1 GeV
         scheme = replace(scheme, on_shell=found, displaced=bool(found) and flown > DISPLACED)
     free = [room[t] for t in scheme.virtual]
+    if m.vertices.n_V and (scheme.hadrons or max(free, default=0.0) > 2 * MASS_PION):
+        raise InputError(
+            "model.vertices.n_V",
+            f"{m.vertices.n_V:g}, where a Z' can decay to hadrons",
+            f"only below {1e3 * FIRST_HADRONS:g} MeV",
+            "Those decays are known for a Z' that couples to electric charge: remove n_V, or lower the masses.",
+        )
     scheme = replace(scheme, virtual_hadrons=max(free, default=0.0) > 2 * MASS_PION)
     if not card.physics.line_shape:
         return scheme
@@ -157,11 +164,19 @@ def model_of(card: Any) -> dict[str, jax.Array]:
         "mixing_sq": mixing,
         "dark_charge": [getattr(m, f"ud{name[1]}") for name in states],
         "shared_flavour": float(m.shared_flavour),
-        "epsilon": m.epsilon,
+        "epsilon": m.epsilon or 0.0,
         "gD": m.gD,
         "majorana": float(m.hnl == "majorana"),
     }
-    return {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
+    given = {name: value for name, value in m.vertices if value is not None}
+    arrays: dict[str, Any] = {key: jnp.asarray(value, jnp.float64) for key, value in numbers.items()}
+    return {**arrays, "vertices": jax.tree.map(jnp.float64, given)}
+
+
+def matter_vertex(model: Params, name: str) -> jax.Array:
+    """Vertex of Z' with matter, e_V, mu_V, tau_V, p_V or n_V: e epsilon times the charge, or that given."""
+    charge = {"p_V": 1.0, "n_V": 0.0}.get(name, -1.0)
+    return jnp.asarray(model["vertices"].get(name, ELECTRIC_CHARGE * model["epsilon"] * charge))
 
 
 def masses_of(model: Params) -> jax.Array:
@@ -192,13 +207,23 @@ def dark_mixing(model: Params) -> jax.Array:
     return jnp.where(model["shared_flavour"] > 0, shared, amplitude * charge * charge)
 
 
+def beam_vertices(model: Params) -> jax.Array:
+    """Vertices d (k, 3) of Z' with the states and nu_e, nu_mu, nu_tau: -g_D a_ia (paper notation) or given."""
+    made = -model["gD"] * dark_mixing(model)
+    states = [name[1] for name in STATES if mass_key(name) in model]
+    rows = [
+        [model["vertices"].get(f"d_{f}{n}", made[i, k]) for k, f in enumerate(FLAVOURS)] for i, n in enumerate(states)
+    ]
+    return jnp.stack([jnp.stack(row) for row in rows])
+
+
 def dark_coupling(model: Params, scheme: Scheme, transition: Transition) -> jax.Array:
-    """Vertex daughter-N-Z': g_D U_Di U_Dj for N_i -> N_j, g_D sqrt(sum_alpha a_ia^2) for N_i -> nu."""
+    """Vertex daughter-N-Z': g_D U_Di U_Dj for N_i -> N_j, g_D sqrt(sum_alpha a_ia^2) for N_i -> nu; or those given."""
     i, j = (scheme.index(name) for name in transition)
-    coupling: jax.Array = model["gD"]
     if transition[1] == "nu":
-        return jnp.asarray(coupling * _root(jnp.sum(dark_mixing(model)[i] ** 2)))
-    return jnp.asarray(coupling * model["dark_charge"][i] * model["dark_charge"][j])
+        return _root(jnp.sum(beam_vertices(model)[i] ** 2))
+    made = model["gD"] * model["dark_charge"][i] * model["dark_charge"][j]
+    return jnp.asarray(model["vertices"].get(f"d_{transition[0][1]}{transition[1][1]}", made))
 
 
 class Pairs(NamedTuple):
@@ -226,10 +251,11 @@ class Pairs(NamedTuple):
 
 def zprime_pairs(model: Params, scheme: Scheme) -> tuple[tuple[str, ...], Pairs]:
     """Names and numbers of the decays of the Z' to charged leptons, light neutrinos and dark states."""
-    charge, majorana = ELECTRIC_CHARGE * model["epsilon"], model["majorana"]
-    zero, one = jnp.zeros_like(charge), jnp.ones_like(charge)
+    majorana = model["majorana"]
+    zero, one = jnp.zeros_like(majorana), jnp.ones_like(majorana)
+    charge = {name: matter_vertex(model, f"{name}_V") for name in LEPTONS}
     rows: dict[str, tuple[jax.Array, ...]] = {
-        f"{name}+ {name}-": (one * mass, one * mass, charge, charge, one) for name, mass in LEPTONS.items()
+        f"{name}+ {name}-": (one * mass, one * mass, charge[name], charge[name], one) for name, mass in LEPTONS.items()
     }
     light = model["gD"] * jnp.sum(model["mixing_sq"] * model["dark_charge"][:, None] ** 2)
     rows["nu nu"] = (zero, zero, light, zero, one)
@@ -254,7 +280,7 @@ def zprime_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
     widths = pairs.width(model["mzprime"])
     found = {name: widths[i] for i, name in enumerate(names)}
     if scheme.hadrons:
-        found["hadrons"] = width_vector_to_hadrons(model["mzprime"], ELECTRIC_CHARGE * model["epsilon"])
+        found["hadrons"] = width_vector_to_hadrons(model["mzprime"], matter_vertex(model, "p_V"))
     return found
 
 
@@ -266,7 +292,7 @@ def zprime_width_below(model: Params, scheme: Scheme, room: jax.Array) -> jax.Ar
     _, pairs = zprime_pairs(model, scheme)
     total = jnp.sum(jnp.where(pairs.lightest < room, pairs.width(model["mzprime"]), 0.0))
     if scheme.hadrons:
-        hadrons = width_vector_to_hadrons(model["mzprime"], ELECTRIC_CHARGE * model["epsilon"])
+        hadrons = width_vector_to_hadrons(model["mzprime"], matter_vertex(model, "p_V"))
         total = total + jnp.where(room > FIRST_HADRONS, hadrons, 0.0)
     return total
 
@@ -312,7 +338,7 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
             for i, name in enumerate(names):
                 found[parent][f"{daughter} {name}"] = through[k, i]
         if scheme.virtual_hadrons:
-            charge = ELECTRIC_CHARGE * model["epsilon"]
+            charge = matter_vertex(model, "p_V")
             hadrons = width_through_vector_to_hadrons(t.m, t.m_j, mz, t.width_zprime, t.coupling, charge, majorana)
             for k, (parent, daughter) in enumerate(scheme.virtual):
                 found[parent][f"{daughter} hadrons"] = hadrons[k]
@@ -338,21 +364,22 @@ host_widths = jax.jit(partial_widths, static_argnums=1)
 def vertices_of(params: Params) -> Vertices:
     """Couplings at both ends of both propagators for a projectile and a scatterer.
 
-    params: `model`; `flavour` (3,), one at the projectile's; `produced` (k,), one at the state that is made; `charge`
-    and `weak_charge` of the scatterer (units e and g/2c_W; of a nucleon: 1 and 1); `z_exchange` (0 or 1). Both leptonic
-    vertices carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0 makes the
-    interference of Z' and Z on nuclei destructive.
+    params: `model`; `flavour` (3,), one at the projectile's; `produced` (k,), one at the state that is made; `charge`,
+    `neutrons` and `weak_charge` of the scatterer (units e, 1 and g/2c_W; of a nucleon: 1, 0, 1); `z_exchange` (0
+    or 1). Both leptonic vertices carry a minus sign (paper notation: d = -g_D U, c = -(g/2c_W) U), so that epsilon > 0
+    makes the interference of Z' and Z on nuclei destructive.
     """
     model = params["model"]
     dark, weak = (
-        jnp.sum(params["produced"][:, None] * params["flavour"][None] * mixing)
-        for mixing in (dark_mixing(model), _root(model["mixing_sq"]))
+        jnp.sum(params["produced"][:, None] * params["flavour"][None] * vertex)
+        for vertex in (beam_vertices(model), _root(model["mixing_sq"]))
     )
     return Vertices(
-        -model["gD"] * dark,
-        ELECTRIC_CHARGE * model["epsilon"] * params["charge"],
+        dark,
+        matter_vertex(model, "p_V") * params["charge"] + matter_vertex(model, "n_V") * params["neutrons"],
         -WEAK_NEUTRAL_COUPLING * weak * params["z_exchange"],
         WEAK_NEUTRAL_COUPLING * params["weak_charge"],
+        matter_vertex(model, "n_V"),
     )
 
 

@@ -22,14 +22,15 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     Scheme,
     Transition,
     Widths,
-    dark_mixing,
+    beam_vertices,
     host_widths,
     mass_key,
+    matter_vertex,
     total_width,
     vertices_of,
     virtual_transitions,
 )
-from darkhorn.kernels.constants import ELECTRIC_CHARGE, HBAR_C
+from darkhorn.kernels.constants import HBAR_C
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.flight import ctau
 from darkhorn.kernels.matrix_elements.neutral_decays import width_to_vector
@@ -113,7 +114,7 @@ def paths_of(card: Any, model: Params, scheme: Scheme) -> list[Path]:
         return [key for key, ratio in kept[daughter].items() if ratio * within > NEGLIGIBLE]
 
     paths = []
-    made = np.asarray(jnp.sum(dark_mixing(model), axis=1)) > 0
+    made = np.any(np.asarray(beam_vertices(model)) != 0, axis=1)
     for state, mixes in zip(scheme.states, made, strict=True):
         for transition, pair in kept[state] if mixes else ():
             later = seconds(transition[1])
@@ -190,7 +191,7 @@ def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: ja
     every = virtual_transitions(model, scheme, scheme.transitions)
     chosen, pair = path["transition"], path["pair"]
     totals = jnp.stack([total_width(widths, name) for name in scheme.states])[scheme.parents]
-    mixing = jnp.sum((chosen[:, None] * dark_mixing(model)[scheme.parents]) ** 2, axis=0)
+    mixing = jnp.sum((chosen[:, None] * beam_vertices(model)[scheme.parents]) ** 2, axis=0)
     some = jnp.sum(mixing) > 0
     share = jnp.where(some, mixing / jnp.where(some, jnp.sum(mixing), 1.0), 1 / 3)  # 1/3: not a neutrino
     total = jnp.sum(chosen * totals)
@@ -204,7 +205,7 @@ def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: ja
         "width_n": total,
         "width_zprime": jnp.sum(chosen * every.width_zprime),
         "decay_coupling": jnp.sum(chosen * every.coupling),
-        "charge_coupling": ELECTRIC_CHARGE * model["epsilon"],
+        "charge_coupling": jnp.sum(pair * jnp.stack([matter_vertex(model, f"{name}_V") for name in VISIBLE.values()])),
         "ctau_n": ctau(total),
         "branching": jnp.sum(chosen[:, None] * pair[None] * visible) / total,
         "flavour_share": jnp.concatenate([share * signs[0], share * signs[1]]),

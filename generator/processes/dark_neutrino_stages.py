@@ -13,6 +13,7 @@ from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_re
 from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel, DileptonUniforms, sample_dilepton
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
 from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
+from darkhorn.kernels.sampling import flat_in_inverse
 from darkhorn.kernels.trigonometry import sincos2pi
 
 
@@ -24,33 +25,35 @@ def momentum_columns(prefix: str, p: FourVector) -> State:
 def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """Q^2 flat in 1/(Q^2 + pole), which takes the propagator or the form factor away; azimuth flat.
 
-    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. With respect to the neutrino, N has the momentum
-    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_L = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no
-    cancellation. params: `m_n`, `m_zprime`, `helicity`, `chirality`, `q2_pole`, `target`, `vertices`.
+    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. params: `m_n`, `m_zprime`, `helicity`, `chirality`,
+    `q2_pole`, `target`, `vertices`.
     """
-    energy, m, mass, pole = state["energy"], params["m_n"], params["target"].mass, params["q2_pole"]
+    energy, m, mass = state["energy"], params["m_n"], params["target"].mass
     cm = invariants(energy, m, mass)
-    low, high = cm.q2_min + pole, cm.q2_max + pole
-    width = cm.q2_max - cm.q2_min
-    bottom = low + width * u[0]
-    q2 = jnp.clip(cm.q2_min + width * low * (1 - u[0]) / bottom, cm.q2_min, cm.q2_max)
-    jacobian = low * high * width / (bottom * bottom)
+    q2, jacobian = flat_in_inverse(u[0], cm.q2_min, cm.q2_max, params["q2_pole"])
     density = dsigma_dq2(
         energy, q2, m, params["m_zprime"], params["helicity"], params["chirality"], params["target"], params["vertices"]
     )
+    return {"q2": q2, "azimuth": u[1], **scattered(energy, q2, m, mass)}, density * jacobian
+
+
+def scattered(energy: jax.Array, q2: jax.Array, m: jax.Array, mass: jax.Array) -> State:
+    """Energies of N and of the recoil, and the momentum of N across and along the neutrino, of a target at rest.
+
+    p_T = sqrt[(Q^2 - Q2_min)(Q2_max - Q^2)] / 2 p1 and p_L = E_N - (m^2 + Q^2)/2E, E_N = E - Q^2/2M: products, no
+    cancellation. Shapes (n,); GeV.
+    """
+    cm = invariants(energy, m, mass)
     recoil = q2 / (2 * mass)
     product = jnp.maximum((q2 - cm.q2_min) * (cm.q2_max - q2), 0.0)
     transverse = jnp.where(product > 0, jnp.sqrt(jnp.where(product > 0, product, 1.0)), 0.0) / (2 * cm.p1)
     given = (m * m + q2) / (2 * energy)
-    columns = {
-        "q2": q2,
-        "azimuth": u[1],
+    return {
         "n4_e": energy - recoil,
         "n4_transverse": transverse,
         "n4_along": energy - recoil - given,
         "recoil_e": mass + recoil,
     }
-    return columns, density * jacobian
 
 
 def _aim(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:

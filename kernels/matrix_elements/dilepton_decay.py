@@ -21,6 +21,7 @@ import numpy as np
 from darkhorn.kernels.kinematics import FourVector, Vector, boost_to_rest, is_open
 from darkhorn.kernels.matrix_elements.neutral_decays import (
     ChainAngles,
+    ChainDecay,
     chain_density_terms,
     neutrino_slope,
     sample_chain,
@@ -42,6 +43,19 @@ class DileptonModel(NamedTuple):
     coupling: jax.Array
     lepton_coupling: jax.Array
     majorana: jax.Array
+
+    def width_to_boson(self, q: jax.Array) -> jax.Array:
+        """Gamma(N -> nu_j V) for a vector of mass q."""
+        return width_to_vector(self.m, self.m_j, q, self.coupling, self.majorana)
+
+    def width_to_leptons(self, q: jax.Array) -> jax.Array:
+        """Gamma(V -> l- l+) for a vector of mass q."""
+        return width_vector_to_leptons(q, self.m_lepton, self.lepton_coupling)
+
+    def chain(self, angles: ChainAngles, q: jax.Array, helicity: jax.Array, spin_axis: Vector) -> ChainDecay:
+        """The decay through a vector of mass q on shell, of weight 1."""
+        one = jnp.ones_like(self.m)
+        return sample_chain(angles, self.m, self.m_j, q, self.m_lepton, helicity, self.majorana, one, spin_axis)
 
 
 class DileptonUniforms(NamedTuple):
@@ -85,8 +99,7 @@ def dilepton_spectrum(q2: jax.Array, model: DileptonModel) -> jax.Array:
 
 def _spectrum(q2: jax.Array, offset: jax.Array, model: DileptonModel) -> jax.Array:
     q = jnp.sqrt(q2)
-    first = width_to_vector(model.m, model.m_j, q, model.coupling, model.majorana)
-    second = width_vector_to_leptons(q, model.m_lepton, model.lepton_coupling)
+    first, second = model.width_to_boson(q), model.width_to_leptons(q)
     scale = model.m_vector * model.width_vector
     return first * q * second / (offset * offset + scale * scale) / jnp.pi
 
@@ -145,8 +158,8 @@ def sample_dilepton(
 ) -> tuple[DileptonDecay, jax.Array]:
     """N -> nu_j l- l+ and its weight = density/pdf in GeV: the mean weight is Gamma, weights are nearly equal.
 
-    q^2 comes from a piecewise linear proxy of its spectrum (`_proxy`); given q^2, `sample_chain` draws the angles from
-    the exact density. Nothing depends on whether the vector can be on shell.
+    q^2 comes from a piecewise linear proxy of its spectrum (`_proxy`); given q^2, the model's `chain` draws the angles
+    from the exact density. Nothing depends on whether the boson can be on shell, or on its spin.
 
     Shapes: u and spin_axis (n,), model and helicity () (the proxy is made once per call; `vmap` for many models).
     Weight 0 where the decay is closed. The weight is bounded and continuous in u, so its derivative with respect to any
@@ -157,10 +170,7 @@ def sample_dilepton(
     q2, offset, density = _draw_q2(u.mass, safe)
     weight = jnp.where(opened, _spectrum(q2, offset, safe) / density, 0.0)
     angles = ChainAngles(u.polar, u.azimuth, u.lepton, u.lepton_azimuth)
-    m_j, majorana = safe.m_j, safe.majorana
-    chain = sample_chain(
-        angles, safe.m, m_j, jnp.sqrt(q2), safe.m_lepton, helicity, majorana, jnp.ones_like(safe.m), spin_axis
-    )
+    chain = safe.chain(angles, jnp.sqrt(q2), helicity, spin_axis)
     return DileptonDecay(*chain, q2, offset), weight
 
 

@@ -19,6 +19,9 @@ from darkhorn.kernels.quadrature import gauss_legendre
 from darkhorn.kernels.sampling import linear_cosine, split, squared_cosine
 from darkhorn.kernels.trigonometry import sincos2pi
 
+# (m, m_j, mass of the boson, coupling, majorana) -> Gamma(N -> nu_j boson)
+ToBoson = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
+
 
 def width_to_vector(
     m: jax.Array, m_j: jax.Array, m_vector: jax.Array, coupling: jax.Array, majorana: jax.Array
@@ -149,6 +152,7 @@ def width_through_vector(
     majorana: jax.Array,
     partial_width: Callable[[jax.Array], jax.Array],
     cuts: jax.Array | None = None,
+    width_to_boson: ToBoson = width_to_vector,
 ) -> jax.Array:
     """Gamma(N -> nu_j X) through a vector of any mass with its width in the propagator; X has at least the mass
     `lightest`.
@@ -157,7 +161,8 @@ def width_through_vector(
     m_j. The range is cut at m_V^2 +- m_V Gamma_V 10^k, so that every piece spans a decade of the propagator; a cubic
     map of each piece takes the square roots at the thresholds. `partial_width(q)` is Gamma_{V->X} at the mass q,
     which comes with two more axes. `cuts` (c,) are masses (GeV) where it has thresholds or peaks of its own: the
-    range is cut there, too.
+    range is cut there, too. `width_to_boson` is Gamma_{N->jV}: with that of a scalar
+    the formula holds for a scalar.
 
     Shapes broadcast; GeV. Zero where closed. No interference between identical particles in nu_j and X.
     Accuracy: 1e-6 for an X that is smooth between the cuts; see `width_off_shell`.
@@ -185,7 +190,7 @@ def width_through_vector(
         span = (right - left)[..., None]
         offset = left[..., None] + span * smooth
         q = jnp.sqrt(jnp.clip(wide(pole) + offset, wide(low), wide(high)))
-        first = width_to_vector(wide(m), wide(m_j), q, wide(coupling), wide(majorana))
+        first = width_to_boson(wide(m), wide(m_j), q, wide(coupling), wide(majorana))
         return first * q * partial_width(q) / (offset * offset + wide(scale) ** 2) * span * slope
 
     zero = jnp.zeros(left.shape, left.dtype)

@@ -31,12 +31,16 @@ class Vertices(NamedTuple):
                   charge)
     weak_lepton   nu_alpha -> N at the Z: -(g/2c_W) U_alpha4, or 0 without Z exchange
     weak_hadron   Z to the scatterer: (g/2c_W) (Z g_V^p + N g_V^n) for a nucleus, g/2c_W for a nucleon
+    dark_other    of a nucleon: with the charges V_p of the proton and V_n of the neutron, isospin gives V_p F^p +
+                  V_n F^n for the one and V_p F^n + V_n F^p for the other, F the electromagnetic form factors: for
+                  both, dark_hadron = V_p and dark_other = V_n. 0 for a Z' that couples to electric charge
     """
 
     dark_lepton: jax.Array
     dark_hadron: jax.Array
     weak_lepton: jax.Array
     weak_hadron: jax.Array
+    dark_other: jax.Array | float = 0.0
 
 
 class Target(NamedTuple):
@@ -135,8 +139,9 @@ def effective_form_factors(q2: jax.Array, m_zprime: jax.Array, target: Target, v
     f1_nc = neutral_current(f1_em, f1_other)
     f2_nc = neutral_current(f2_em, f2_other)
     nucleon = target.is_nucleon > 0.5
-    f1 = jnp.where(nucleon, dark * f1_em + weak * f1_nc, nuclear)
-    f2 = jnp.where(nucleon, dark * f2_em + weak * f2_nc, 0.0)
+    other = vertices.dark_lepton * vertices.dark_other / (m_zprime * m_zprime + q2)
+    f1 = jnp.where(nucleon, dark * f1_em + other * f1_other + weak * f1_nc, nuclear)
+    f2 = jnp.where(nucleon, dark * f2_em + other * f2_other + weak * f2_nc, 0.0)
     g_a = jnp.where(nucleon, weak * nucleon_axial(q2, isospin), 0.0)
     return FormFactors(f1, f2, g_a)
 
@@ -185,13 +190,23 @@ def dsigma_dq2(
     beam's neutrino. Units: GeV in; 1e-38 cm^2/GeV^2 out, per scatterer. Zero outside the physical range, never NaN.
     Left out: the induced pseudoscalar of the Z (suppressed by m^2/M^2 on top of the Z/Z' ratio).
     """
-    mass = target.mass
+    x, inside = helicity_products(energy, q2, m, target.mass, helicity)
+    form = effective_form_factors(x.q2, m_zprime, target, vertices)
+    return to_density(amplitude_squared(x, target.mass, form, chirality), energy, target.mass, inside)
+
+
+def helicity_products(
+    energy: jax.Array, q2: jax.Array, m: jax.Array, mass: jax.Array, helicity: jax.Array
+) -> tuple[Products, jax.Array]:
+    """Products with K = k3 - h m S for a target at rest, and where the point lies in the physical range.
+
+    K = kappa (1, -h khat) in the centre-of-mass frame, kappa = E3 - h p3. Outside the range the products are those of
+    its upper end: finite, to be masked. Shapes broadcast; GeV.
+    """
     cm = invariants(energy, m, mass)
     inside = (energy > threshold(m, mass)) & (q2 >= cm.q2_min) & (q2 <= cm.q2_max)
     q2 = jnp.where(inside, q2, cm.q2_max)
     p3 = jnp.where(inside, cm.p3, 1.0)
-
-    # helicity vector K = kappa (1, -h khat) and its products
     sum_ep = cm.e3 + p3
     kappa = jnp.where(helicity < 0, sum_ep, m * m / sum_ep)
     one_minus_cos = (q2 - cm.q2_min) / (2 * cm.p1 * p3)
@@ -202,10 +217,11 @@ def dsigma_dq2(
     k_k2 = kappa * (e2 - helicity * cm.p1 * cosine)
     k_k4 = k_k1 + k_k2 - m * m
     k1_k2 = energy * mass
-    k1_k4 = k1_k2 - 0.5 * (m * m + q2)
+    k1_q = -0.5 * (m * m + q2)
+    return Products(k_k1, k_k2, k_k4, k1_k2, k1_k2 + k1_q, k_q=k_k1 - m * m, k1_q=k1_q, q2=q2), inside
 
-    form = effective_form_factors(q2, m_zprime, target, vertices)
-    products = Products(k_k1, k_k2, k_k4, k1_k2, k1_k4, k_q=k_k1 - m * m, k1_q=-0.5 * (m * m + q2), q2=q2)
-    amplitude2 = amplitude_squared(products, mass, form, chirality)
+
+def to_density(amplitude2: jax.Array, energy: jax.Array, mass: jax.Array, inside: jax.Array) -> jax.Array:
+    """dsigma/dQ^2 in 1e-38 cm^2/GeV^2 from |M|^2 summed over target spins; 0 outside the range. Shapes broadcast."""
     density = 0.5 * amplitude2 / (64 * jnp.pi * (energy * mass) ** 2) * HBAR_C_SQUARED
     return jnp.where(inside, jnp.maximum(density, 0.0), 0.0)

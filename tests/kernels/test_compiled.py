@@ -25,7 +25,7 @@ from darkhorn.kernels import (
     visible,
 )
 from darkhorn.kernels.kinematics import FourVector, Vector
-from darkhorn.kernels.matrix_elements import neutral_decays, upscattering
+from darkhorn.kernels.matrix_elements import neutral_decays, upscattering, upscattering_flip
 
 MODULES = (
     flight,
@@ -37,11 +37,12 @@ MODULES = (
     vegas,
     neutral_decays,
     upscattering,
+    upscattering_flip,
     pair_proposal,
     visible,
 )
-# width_through_vector takes a function: width_off_shell is its case
-HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map", "width_through_vector"}
+# width_through_vector takes a function: width_off_shell is its case; dipole_contraction: dsigma_dq2_dipole
+HOST_OR_HELPER = {"weak_charge_of_nucleus", "flat_map", "width_through_vector", "dipole_contraction"}
 PROPOSAL = (0.0011, 1.0, 6.0, 0.8, 0.03, 0.1)
 SIZES = (1, 3, 16_384, 16_385, 65_537)
 
@@ -129,6 +130,7 @@ CASES: dict[str, Case] = {
     "refine": Case(lambda rng, n: (vegas.flat_map(3, 20), jnp.asarray(rng.random((3, n))), between(0, 1)(rng, n))),
     "width_to_vector": Case(rows((0.2, 0.6), (0.0, 0.3), (0.01, 0.3), (0.1, 1.0), (0.0, 1.0))),
     "width_vector_to_leptons": Case(rows((0.01, 1.0), (0.0, 0.2), (0.1, 1.0))),
+    "width_vector_to_pair": Case(rows((0.1, 1.0), (0.0, 0.2), (0.0, 0.2), (0.1, 1), (-1.0, 1.0), (0.5, 2.0))),
     "width_vector_to_neutrinos": Case(rows((0.01, 1.0), (0.1, 1.0))),
     "width_three_neutrinos": Case(rows((0.01, 1.0), (0.1, 1.0), (0.0, 1.0))),
     "width_weak_dilepton": Case(rows((0.01, 1.0), (0.001, 0.2), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0))),
@@ -165,6 +167,18 @@ CASES: dict[str, Case] = {
     "dsigma_dq2": Case(
         lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), *masses(0.14, 0.03, -1.0, 1.0), ARGON, VERTICES)
     ),
+    "helicity_products": Case(
+        lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), scalar(0.14), ARGON.mass, scalar(-1.0))
+    ),
+    "to_density": Case(lambda rng, n: (*rows((0.0, 1.0), (0.1, 3.0))(rng, n), ARGON.mass, rng.random(n) < 0.5)),
+    "dsigma_dq2_dipole": Case(
+        lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), scalar(0.14), scalar(1.0), ARGON, scalar(1e-6))
+    ),
+    "dsigma_dq2_scalar": Case(
+        lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), *masses(0.14, 0.03, 1.0), ARGON, scalar(1e-6))
+    ),
+    "flat_in_inverse": Case(rows((0.0, 1.0), (1e-6, 1e-3), (0.1, 3.0), (1e-4, 1.0))),
+    "flat_in_log": Case(rows((0.0, 1.0), (1e-6, 1e-3), (0.1, 3.0), (1e-2, 1.0)), tolerance=1e-11),
 }
 
 

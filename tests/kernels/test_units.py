@@ -35,7 +35,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("text", "dimension", "value"), KNOWN)
 def test_known_quantities(text: str, dimension: str, value: float) -> None:
-    assert parse_quantity(text, dimension, "here") == pytest.approx(value, rel=1e-15)
+    assert parse_quantity(text, dimension, "here") == pytest.approx(value, rel=1e-15, abs=0.0)
 
 
 def test_every_unit_of_every_dimension_is_among_them() -> None:
@@ -53,7 +53,7 @@ def test_format_and_parse_are_inverse(dimension: str, value: float) -> None:
 def test_units_of_a_dimension_differ_by_a_factor(dimension: str, value: float, data: st.DataObject) -> None:
     unit = data.draw(st.sampled_from(accepted_units(dimension)))
     one = parse_quantity(f"1 {unit}", dimension, "here")
-    assert parse_quantity(f"{value!r} {unit}", dimension, "here") == pytest.approx(value * one, rel=1e-15)
+    assert parse_quantity(f"{value!r} {unit}", dimension, "here") == pytest.approx(value * one, rel=1e-15, abs=0.0)
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)
@@ -88,3 +88,25 @@ def test_the_nearest_unit_is_offered() -> None:
         parse_quantity("3 Mev", "energy", "here")
     with pytest.raises(InputError, match="`m` is no unit of energy"):
         parse_quantity("3 m", "energy", "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-6 GeV^-1", 1e-6),
+        ("2 MeV^-1", 2e3),
+        ("2e3 TeV^-1", 2.0),
+        ("1e-9 mu_B", 1e-9 * 0.30282212 / (2 * 0.51099895e-3)),
+    ],
+)
+def test_magnetic_moments(text: str, value: float) -> None:
+    parsed = parse_quantity(text, "magnetic moment", "mu")
+    assert parsed == pytest.approx(value, rel=1e-7, abs=0.0)
+    assert parse_quantity(format_quantity(parsed, "magnetic moment"), "magnetic moment", "mu") == parsed
+
+
+def test_a_magnetic_moment_is_no_energy() -> None:
+    with pytest.raises(InputError, match="GeV\\^-1"):
+        parse_quantity("1 GeV", "magnetic moment", "mu")
+    with pytest.raises(InputError, match="unit of energy"):
+        parse_quantity("1 GeV^-1", "energy", "m")

@@ -89,6 +89,8 @@ EVENTS = [
     "flavors",
     "mc",
 ]
+# made with DarkNews' lifetime, which for the dipole is twice that of its vertex
+DECAY_IN_TPC = ("decay_in_tpc_box_256x232x1040_cm",)
 RATE = ["total", "channels", "decay_in_tpc_box_256x232x1040_cm", "position_moments", "verified", "warning", "note"]
 SHAPES = ["n_mc", "ess", "means", "histograms", "verified", "warning", "note"]
 
@@ -196,6 +198,22 @@ def dark_neutrino(folder: Path) -> None:
         "errors": "sqrt(sum w^2): conservative, the true error of a sum is smaller",
     }
     write("dark_neutrino_offshell", base | how, [frame_independent(e) for e in shapes], models=models(shapes))
+
+    dipole = [
+        entry
+        for entry in entries
+        if entry["kind"] in ("sigma_total", "dsigma_dQ2") and entry["main_diagram"] == "TMM_SQR" and entry["verified"]
+    ]
+    rate = [e for e in entries if e["kind"] == "event_rate" and e["point"] == dipole[0]["point"]]
+    how = {
+        "computed": "as dark_neutrino_xsec, for photon exchange with a transition magnetic moment mu (DarkNews' term "
+        "TMM_SQR), L = (mu/2) Nbar sigma F P_L nu + h.c., mu = mu_tr_mu4 of the model in GeV^-1; T_lep of the vertices "
+        "is mu/2. event_rate: as dark_neutrino_events; branching ratios of 1 and no demand on the place of the decay",
+        "vertices": VERTICES,
+        "left_out": "distributions of the decay: DarkNews' photon has the wrong side",
+    }
+    rows = [*map(cross_section, dipole), *(copied(events(e), ("position_moments", *DECAY_IN_TPC)) for e in rate)]
+    write("dark_neutrino_dipole", base | how, rows, models=models(dipole))
 
 
 def oracles(folder: Path) -> None:

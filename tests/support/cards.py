@@ -1,6 +1,6 @@
 """Run cards of the generator's tests, each made ready once, and the rate that they should have by quadrature."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -115,16 +115,25 @@ def distance_factor(
     return float(ratio.mean())
 
 
+ZPRIME_CHAIN = (("N4", "nu Zprime"), ("Zprime", "e+ e-"))
+
+
+def branching_ratio(sim: Simulation, decays: Iterable[tuple[str, str]]) -> float:
+    """Product of the branching ratios of decays (particle, channel)."""
+    branching = 1.0
+    for particle, decay in decays:
+        rows = [row for row in sim.widths() if (row["particle"], row.get("channel")) == (particle, decay)]
+        branching *= float(rows[0]["branching_ratio"])
+    return branching
+
+
 def expected_events(
-    sim: Simulation, channel: Channel, atoms: float, rng: np.random.Generator, mode: str = "neutrino"
-) -> float:
+    sim: Simulation, channel: Channel, atoms: float, rng: np.random.Generator, mode: str = "neutrino",
+    decays: Iterable[tuple[str, str]] = ZPRIME_CHAIN,
+) -> float:  # fmt: skip
     """flux x cross section x nuclei x POT x distance factor x branching ratios, for a prompt decay in a box."""
     _, density = _flux_times_xsec(sim, channel)
     shape: Any = channel.params["region"]
     low, size = np.asarray(shape.centre) - np.asarray(shape.half_size), 2 * np.asarray(shape.half_size)
-    branching = 1.0
-    for particle, decay in (("N4", "nu Zprime"), ("Zprime", "e+ e-")):
-        rows = [row for row in sim.widths() if (row["particle"], row.get("channel")) == (particle, decay)]
-        branching *= float(rows[0]["branching_ratio"])
     factor = distance_factor(sim, channel, rng, low, size, mode)
-    return float(density.sum() * 1e-38 * atoms * sim.card.exposure * factor * branching)
+    return float(density.sum() * 1e-38 * atoms * sim.card.exposure * factor * branching_ratio(sim, decays))

@@ -21,6 +21,7 @@ from darkhorn.kernels.matrix_elements.upscattering import (
 )
 from darkhorn.kernels.quadrature import gauss_legendre
 
+Real = NDArray[np.float64]
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 N_TERMS = 17
 PEER_MAGNETIC_MOMENT = 2.792  # rounded so in the peer that the reference numbers were compared with
@@ -61,6 +62,20 @@ def vertices(dark_lepton: float, dark_hadron: float, weak_lepton: float = 0.0, w
     """Four numbers as device scalars."""
     values = (dark_lepton, dark_hadron, weak_lepton, weak_hadron)
     return Vertices(*(jnp.asarray(value, jnp.float64) for value in values))
+
+
+def centre_of_mass(energy: Real, m: Real, mass: Real, cosine: Real) -> tuple[Real, Real, Real, Real]:
+    """k1, k2, k3, k4 in the centre-of-mass frame, by textbook formulas."""
+    s = mass**2 + 2 * energy * mass
+    root = np.sqrt(s)
+    p1 = (s - mass**2) / (2 * root)
+    e3 = (s + m**2 - mass**2) / (2 * root)
+    p3 = np.sqrt(e3**2 - m**2)
+    sine, zero = np.sqrt(1 - cosine**2), np.zeros_like(p1)
+    k1 = np.stack([p1, zero, zero, p1], axis=-1)
+    k2 = np.stack([root - p1, zero, zero, -p1], axis=-1)
+    k3 = np.stack([e3, p3 * sine, zero, p3 * cosine], axis=-1)
+    return k1, k2, k3, k1 + k2 - k3
 
 
 class Points(NamedTuple):

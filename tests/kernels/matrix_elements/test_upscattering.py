@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scattering
 from numpy.typing import NDArray
-from scattering import entries, nucleon, nucleus, points, totals, values, vertices
+from scattering import centre_of_mass, entries, nucleon, nucleus, points, totals, values, vertices
 
 from darkhorn.kernels.constants import (
     AXIAL_COUPLING,
@@ -30,6 +30,7 @@ from darkhorn.kernels.matrix_elements.upscattering import (
     Target,
     Vertices,
     dsigma_dq2,
+    effective_form_factors,
     invariants,
     threshold,
 )
@@ -130,20 +131,6 @@ def test_every_differential_cross_section() -> None:
 
 
 # --- explicit Dirac matrices -------------------------------------------------
-
-
-def centre_of_mass(energy: Real, m: Real, mass: Real, cosine: Real) -> tuple[Real, Real, Real, Real]:
-    """k1, k2, k3, k4 in the centre-of-mass frame, by textbook formulas."""
-    s = mass**2 + 2 * energy * mass
-    root = np.sqrt(s)
-    p1 = (s - mass**2) / (2 * root)
-    e3 = (s + m**2 - mass**2) / (2 * root)
-    p3 = np.sqrt(e3**2 - m**2)
-    sine, zero = np.sqrt(1 - cosine**2), np.zeros_like(p1)
-    k1 = np.stack([p1, zero, zero, p1], axis=-1)
-    k2 = np.stack([root - p1, zero, zero, -p1], axis=-1)
-    k3 = np.stack([e3, p3 * sine, zero, p3 * cosine], axis=-1)
-    return k1, k2, k3, k1 + k2 - k3
 
 
 def form_factors(
@@ -358,6 +345,22 @@ def test_the_z_of_a_nucleus_adds_to_the_amplitude() -> None:
     together = at(1.0, 0.02, vertex=vertices(0.3, 0.5, 0.2, -0.4), m_zprime=MASS_Z)
     single = at(1.0, 0.02, vertex=vertices(1.0, 0.3 * 0.5 - 0.2 * 0.4), m_zprime=MASS_Z)
     np.testing.assert_allclose(together, single, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("own", "other"), [(PROTON, NEUTRON), (NEUTRON, PROTON)], ids=["proton", "neutron"])
+def test_charges_of_proton_and_neutron_combine_by_isospin(own: Target, other: Target) -> None:
+    """F = V_p F^p + V_n F^n of a proton, V_p F^n + V_n F^p of a neutron: form factors are linear, so three suffice."""
+    q2, m_zprime = jnp.asarray([0.01, 0.3]), number(0.2)
+    other = other._replace(mass=own.mass)
+
+    def form(target: Target, proton: float, neutron: float) -> Real:
+        vertex = vertices(1.0, proton)._replace(dark_other=number(neutron))
+        return np.array(effective_form_factors(q2, m_zprime, target, vertex)[:2])
+
+    combined = 0.7 * form(own, 1.0, 0.0) + 0.4 * form(other, 1.0, 0.0)
+    np.testing.assert_allclose(form(own, 0.7, 0.4), combined, rtol=1e-13)
+    assert not np.allclose(form(own, 0.7, 0.0), combined, rtol=1e-2)
+    np.testing.assert_allclose(form(ARGON, 0.7, 0.4), form(ARGON, 0.7, 0.0), rtol=1e-15)  # its charge is made outside
 
 
 def test_targets_share_one_program() -> None:
