@@ -263,9 +263,9 @@ class Reweighting:
         if lost > 1e-5 * sum(tally.events for tally in sums.values()):
             raise InputError(
                 "events",
-                f"{lost} of weight 0, which is all that the file's model gave them, but not the new one",
-                "events that the file's model can make",
-                "Start from the file that was generated, not from one that was reweighted.",
+                f"{lost} to which the model of the file gives no density",
+                "events that the model of the file can make",
+                "Start from the file that was generated, not from one that was reweighted or changed.",
             )
         return sums
 
@@ -307,20 +307,22 @@ class Reweighting:
         }
         old, new = (_densities(pair.chain, params, state) for params in (pair.old, pair.new))
         ratios, product, lost = {}, np.ones(n), np.zeros(n, bool)
+        weighed = np.asarray(columns["weight"][start + rows]) > 0
         for name in old[0]:
-            ratios[name], unreachable = self._ratio(name, old[0], new[0], columns, start + rows)
-            lost |= unreachable
+            ratios[name], alive, wanted = self._ratio(name, old[0], new[0], columns, start + rows)
+            lost |= ~alive & (weighed | wanted)
             product *= self._ratio(name, old[1], new[1], columns, start + rows)[0]
         return ratios, product, int(lost.sum())
 
-    def _ratio(self, name: str, old: State, new: State, columns: Columns, rows: Array) -> tuple[Array, Array]:
+    def _ratio(self, name: str, old: State, new: State, columns: Columns, rows: Array) -> tuple[Array, Array, Array]:
+        """(new density / old density, whether the old one is above 0, whether the new one is)."""
         below, above = (np.asarray(density[name])[: len(rows)] for density in (old, new))
         finite = np.isfinite(below) & np.isfinite(above)
         if not finite.all():
             bad = int(columns["event_id"][rows[int(np.argmin(finite))]])
             raise FloatingPointError(f"the density for {name} of event {bad} is not finite: a bug of darkhorn")
         alive = below > 0
-        return np.where(alive, above / np.where(alive, below, 1.0), 0.0), ~alive & (above > 0)
+        return np.where(alive, above / np.where(alive, below, 1.0), 0.0), alive, above > 0
 
     def _columns_of(self, chain: Chain, columns: Columns, where: str) -> list[str]:
         """Names of the columns that the densities of a chain read."""
