@@ -75,6 +75,9 @@ def merged_header(headers: Sequence[Header]) -> Header:
             new["max_weight"] = max(c["max_weight"] for c in same)
         if "overweight_fraction" in channel and kept:
             new["overweight_fraction"] = sum(c["overweight_fraction"] * c.get("kept", 0) for c in same) / kept
+        if "reweighting" in first.extra:  # of reweighted events the rate is that of their sum, and no longer the pilot's
+            for key in ("rate", "rate_error"):
+                new[key] = _mean_rate(key, same, headers)
         channels.append(new)
     numbers = sorted(number for header in headers for number in _shards_in(header))
     whole = len(numbers) == first.n_shards
@@ -88,6 +91,13 @@ def merged_header(headers: Sequence[Header]) -> Header:
         channels=channels,
         extra=extra if whole else extra | {_MERGED: numbers},
     )
+
+
+def _mean_rate(key: str, channels: Sequence[dict[str, Any]], headers: Sequence[Header]) -> float:
+    """Mean over files by exposure; of errors, that of independent files."""
+    parts = [float(channel[key]) * header.pot for channel, header in zip(channels, headers, strict=True)]
+    total = float(np.linalg.norm(parts) if key == "rate_error" else np.sum(parts))
+    return total / float(np.sum([header.pot for header in headers]))
 
 
 def _check_same_run(files: Sequence[Path], shards: Sequence[Events]) -> None:
