@@ -34,7 +34,7 @@ from darkhorn.kernels.errors import InputError, PhysicsWarning
 
 BATCH = 1 << 15  # events per call of the compiled program
 FLIGHT_RESOLUTION_CM = 0.1
-UNCOVERED = 0.02  # of the flights that may be lacking, beyond the statistical error
+UNCOVERED = 0.003  # of the flights may be lacking
 FEW = 0.01  # of the effective sample size left: worth a warning
 _FREE = ("model", "physics", "exposure")
 _MADE_SO = {
@@ -74,12 +74,14 @@ class Tally:
     ratio_max: float = 0.0
     max_weight: float = 0.0
     expected: float = 0.0
+    flight_error2: float = 0.0
     unreachable: int = 0
 
-    def add(self, before: Array, after: Array, expected: float, unreachable: int) -> None:
+    def add(self, before: Array, after: Array, expected: Array, unreachable: int) -> None:
         """Take in some events."""
         self.events += len(before)
-        self.expected += expected
+        self.expected += float(expected.sum())
+        self.flight_error2 += float(np.square(after - expected).sum())
         self.unreachable += unreachable
         for i, weight in enumerate((before, after)):
             self.sum_w[i] += float(weight.sum())
@@ -95,6 +97,7 @@ class Tally:
         """Take in another tally."""
         self.events += other.events
         self.expected += other.expected
+        self.flight_error2 += other.flight_error2
         self.unreachable += other.unreachable
         for i in (0, 1):
             self.sum_w[i] += other.sum_w[i]
@@ -287,7 +290,7 @@ class Reweighting:
                 new[name][rows] *= ratio
                 new["weight"][rows] *= ratio
             tallies[int(channel)] = Tally()
-            tallies[int(channel)].add(before[rows], new["weight"][rows], float(before[rows] @ expected), lost)
+            tallies[int(channel)].add(before[rows], new["weight"][rows], before[rows] * expected, lost)
         return new, tallies
 
     def _ratios(
@@ -368,16 +371,16 @@ class Reweighting:
             "channels": channels,
             **({"earlier": earlier} if earlier else {}),
         }
-        ess, coverage = found["ess"], found["flight_coverage"]
+        coverage = found["flight_coverage"]
         if not total.sum_w[1] > 0:
             raise InputError("the new model", "no rate in any event", "a rate above 0", "Check the values of --set.")
-        if coverage < 1 - max(UNCOVERED, 5 / math.sqrt(ess)):
+        if coverage < 1 - max(UNCOVERED, 4 * math.sqrt(total.flight_error2) / total.expected):
             raise InputError(
                 "the new model",
                 f"flights of which the events cover {100 * coverage:.3g} %: they live too long for where the events of "
                 "the file decay",
                 "lifetimes up to about twice those of the file, where both are longer than the flight resolution",
-                "Generate events of the new model instead.",
+                "Generate events of the new model, or take a coarser flight resolution if you cannot see the difference.",
             )
         if found["ess"] < FEW * found["ess_before"]:
             warnings.warn(
@@ -416,6 +419,8 @@ class Reweighting:
                     "sum_w2": tally.sum_w2[1],
                     "max_weight": tally.max_weight,
                     "overweight_fraction": 0.0,
+                    "overweight_events": 0,
+                    "overweight_bound": 0.0,
                     "attempted": tally.events if old.unweighted else record["attempted"],
                     "rate": tally.sum_w[1] * whole,
                     "rate_error": self._error(record, tally) * whole,

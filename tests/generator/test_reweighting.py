@@ -16,7 +16,7 @@ from darkhorn.generator.channel import Channel
 from darkhorn.generator.device import as_float64
 from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_stages import SCATTERING
-from darkhorn.generator.reweighting import Reweighting, changed_keys
+from darkhorn.generator.reweighting import Reweighting, Tally, changed_keys
 from darkhorn.generator.run import column_types
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.stages import BACKTRACK, DECAY_FORCED, DECAY_FREE
@@ -286,8 +286,12 @@ def test_a_missing_column_and_another_version_are_told(light: Events) -> None:
 
 def test_few_effective_events_are_a_warning() -> None:
     events = cards.simulation({**LIGHT, "model.gD": 0.004}).run(3000, seed=1)
-    with pytest.warns(PhysicsWarning, match="effective sample size"):
-        events.reweight({"model.gD": 2.0})
+    reweighting = Reweighting(events.header, {"model.epsilon": 1e-3})
+    uneven = Tally()
+    weight = np.where(np.arange(3000) < 3, 1.0, 1e-6)
+    uneven.add(np.ones(3000), weight, weight, 0)
+    with pytest.warns(PhysicsWarning, match="effective sample size of 3000 only 3.01"):
+        reweighting.report({0: uneven, 1: Tally()}, "memory")
 
 
 def test_changed_keys_are_those_of_the_resolved_cards() -> None:
