@@ -7,6 +7,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import common
 
@@ -15,7 +16,7 @@ from darkhorn.generator.files.reweight import reweight
 from darkhorn.generator.generate import generate
 from darkhorn.generator.simulation import Request
 
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "light": ("microboone", {}, {"model.epsilon": 5e-4}),
     "two states, virtual": ("microboone-dual", {}, {"model.mzprime": "1 GeV", "model.epsilon": 5e-4}),
 }

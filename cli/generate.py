@@ -233,7 +233,9 @@ def _facts(header: "Header", card: "RunCard", path: Path, seconds: float) -> dic
 
     total = sum(c["sum_w"] for c in header.channels)
     squares = sum(c["sum_w2"] for c in header.channels)
-    over, bound = (sum(c[key] * c["sum_w"] for c in header.channels) for key in ("overweight_fraction", "overweight_bound"))
+    over, bound = (
+        sum(c[key] * c["sum_w"] for c in header.channels) for key in ("overweight_fraction", "overweight_bound")
+    )
     return {
         "file": str(path),
         "events": header.n_events,

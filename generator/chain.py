@@ -36,11 +36,11 @@ class Stage:
              `w_sampling` if the stage does not weigh. It must be finite, and positive wherever `run` can go.
              None says that neither the columns nor the factor of `run` depend on the model at fixed state and u
              (tests/generator/test_reweighting.py holds every chain to that).
-    total    `(params, state) -> (n,)`: the integral of the density over all that `run` can draw, given the columns of the
-             other stages. Where it is there, reweighting knows what the sum of weights should be, and sees what no event
-             has reached. None: not known.
-    covers   `(params made with, params wanted) -> reasons`: texts that say why events made with the one cannot stand for
-             the other, whatever their weight: another mass of a particle on its shell, an outcome that was never
+    total    `(params, state) -> (n,)`: the integral of the density over all that `run` can draw, given the columns of
+             the other stages. Where it is there, reweighting knows what the sum of weights should be, and sees what no
+             event has reached. None: not known.
+    covers   `(params made with, params wanted) -> reasons`: texts that say why events made with the one cannot stand
+             for the other, whatever their weight: another mass of a particle on its shell, an outcome that was never
              drawn. Host side; `same` makes the usual ones. None: they always can.
     restore  `state -> state`: for a stage that renames columns, the names that the stages before it use
     """

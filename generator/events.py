@@ -171,9 +171,7 @@ class Events:
             found[position] = ak.zip({axis: np.asarray(columns[f"{position}_{axis}"]) for axis in AXES})
         return found
 
-    def reweight(
-        self, overrides: Mapping[str, Any] | list[str], flight_resolution_cm: float | None = None
-    ) -> "Events":
+    def reweight(self, overrides: Mapping[str, Any] | list[str], flight_resolution_cm: float | None = None) -> "Events":
         """These events with the weights that another model gives them, exactly: {"model.epsilon": 1e-3}.
 
         Columns other than `weight` and its factors are shared with these events. `header.extra["reweighting"]` has the

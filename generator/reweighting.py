@@ -1,17 +1,16 @@
 """Exact reweighting: events that exist, weighted as another model would have made them.
 
-Every stage of a chain that depends on the model has one density, a function of the stored columns (`Stage.density`). The
-factor of the stage is multiplied by density(new model) / density(old model), event by event: the result is the weight
-that the event would have had in the new model, whatever the sampling was. It needs events wherever the new model has
-some: what cannot be is refused (`Stage.covers`, channels that were not made).
+Every stage of a chain that depends on the model has one density, a function of the stored columns (`Stage.density`).
+The factor of the stage is multiplied by density(new model) / density(old model), event by event: the result is the
+weight that the event would have had in the new model, whatever the sampling was. It needs events wherever the new model
+has some: what cannot be is refused (`Stage.covers`, channels that were not made).
 """
 
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -28,26 +27,16 @@ from darkhorn.generator.device import as_float64
 from darkhorn.generator.files.columns import Array, Columns
 from darkhorn.generator.header import Header
 from darkhorn.generator.plan import make_plan
-from darkhorn.generator.runcard import RunCard, load_card
+from darkhorn.generator.reweighting_checks import Pair, changed_keys, check_keys, reasons_against
+from darkhorn.generator.runcard import load_card
 from darkhorn.generator.simulation import Simulation
+from darkhorn.generator.tally import Tally
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 
 BATCH = 1 << 15  # events per call of the compiled program
 FLIGHT_RESOLUTION_CM = 0.1
 UNCOVERED = 0.003  # of the flights may be lacking
 FEW = 0.01  # of the effective sample size left: worth a warning
-_FREE = ("model", "physics", "exposure")
-_MADE_SO = {
-    "model.name": "it is another model",
-    "source": "the flux is drawn from it",
-    "detector": "events were put into it",
-    "regions": "it says where events were made",
-    "decay_in": "it says where decays were put",
-    "force_decay": "it says how decays were made",
-    "output": "it names the particles of the file",
-    "generate": "it says how many events were made, and how",
-    "schema": "it is the version of the card",
-}
 Store = Callable[[str, int, dict[str, Array]], None]  # (topology, first row, new columns)
 
 
@@ -59,78 +48,6 @@ def _prepared(chain: Chain, params: Params) -> Params:
 @partial(jax.jit, static_argnums=0)
 def _densities(chain: Chain, params: Params, state: State) -> tuple[State, State]:
     return chain.densities(params, state)
-
-
-@dataclass
-class Tally:
-    """Sums over the events of a channel before and after; `ratio` is new weight / old weight, `expected` what the new
-    sum should be if every flight of the new model had been drawn (`Stage.total`).
-    """
-
-    events: int = 0
-    sum_w: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    sum_w2: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    ratio_min: float = math.inf
-    ratio_max: float = 0.0
-    max_weight: float = 0.0
-    expected: float = 0.0
-    flight_error2: float = 0.0
-    unreachable: int = 0
-
-    def add(self, before: Array, after: Array, expected: Array, unreachable: int) -> None:
-        """Take in some events."""
-        self.events += len(before)
-        self.expected += float(expected.sum())
-        self.flight_error2 += float(np.square(after - expected).sum())
-        self.unreachable += unreachable
-        for i, weight in enumerate((before, after)):
-            self.sum_w[i] += float(weight.sum())
-            self.sum_w2[i] += float(np.square(weight).sum())
-        alive = before > 0
-        if alive.any():
-            ratio = after[alive] / before[alive]
-            self.ratio_min = min(self.ratio_min, float(ratio.min()))
-            self.ratio_max = max(self.ratio_max, float(ratio.max()))
-            self.max_weight = max(self.max_weight, float(after.max()))
-
-    def merge(self, other: "Tally") -> None:
-        """Take in another tally."""
-        self.events += other.events
-        self.expected += other.expected
-        self.flight_error2 += other.flight_error2
-        self.unreachable += other.unreachable
-        for i in (0, 1):
-            self.sum_w[i] += other.sum_w[i]
-            self.sum_w2[i] += other.sum_w2[i]
-        self.ratio_min = min(self.ratio_min, other.ratio_min)
-        self.ratio_max = max(self.ratio_max, other.ratio_max)
-        self.max_weight = max(self.max_weight, other.max_weight)
-
-    def ess(self, i: int) -> float:
-        """Effective sample size before (0) or after (1)."""
-        return self.sum_w[i] ** 2 / self.sum_w2[i] if self.sum_w2[i] > 0 else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """What a report says of a channel."""
-        return {
-            "events": self.events,
-            "sum_w_before": self.sum_w[0],
-            "sum_w": self.sum_w[1],
-            "ess_before": self.ess(0),
-            "ess": self.ess(1),
-            "ratio_min": self.ratio_min if self.ratio_max >= self.ratio_min else 0.0,
-            "ratio_max": self.ratio_max,
-        }
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A channel of the file: its chain, and its prepared parameters in both models (None: it has no rate in the new)."""
-
-    name: str
-    chain: Chain
-    old: Params
-    new: Params | None
 
 
 class Reweighting:
@@ -163,11 +80,11 @@ class Reweighting:
         self.changes = changed_keys(old, new)
         if not self.changes:
             raise InputError("--set", "nothing that changes the card", "a new value", "The file is this model already.")
-        _check_keys(self.changes)
+        check_keys(self.changes)
         if header.generator_version != __version__:
             warnings.warn(
-                f"the events were made by darkhorn {header.generator_version}: if densities have changed since, the new "
-                "weights follow neither version",
+                f"the events were made by darkhorn {header.generator_version}: if densities have changed since, the "
+                "new weights follow neither version",
                 PhysicsWarning,
                 stacklevel=3,
             )
@@ -190,19 +107,19 @@ class Reweighting:
         self.missing_fraction = self._missing(made)
         self._needed: dict[tuple[Chain, tuple[str, ...]], list[str]] = {}
 
-    def _pair(self, old: Channel, new: Channel | None) -> _Pair:
+    def _pair(self, old: Channel, new: Channel | None) -> Pair:
         def ready(channel: Channel) -> Params:
             cell = jnp.asarray(self._resolution, jnp.float64)
             return {**_prepared(channel.chain, as_float64(channel.params)), "flight_resolution": cell}
 
         same = new is not None and new.chain.stages == old.chain.stages
-        return _Pair(old.name, old.chain, ready(old), ready(new) if new is not None and same else None)
+        return Pair(old.name, old.chain, ready(old), ready(new) if new is not None and same else None)
 
     def _check_cover(self, before: Mapping[str, Channel], after: Mapping[str, Channel], made: set[str]) -> None:
         reasons: dict[str, int] = {}
         for pair in self.pairs.values():
             old, new = before[pair.name], after.get(pair.name)
-            for reason in _reasons(old, new, pair) if new is not None else ():
+            for reason in reasons_against(old, new, pair) if new is not None else ():
                 reasons[reason] = reasons.get(reason, 0) + 1
         if reasons:
             raise InputError(
@@ -293,9 +210,7 @@ class Reweighting:
             tallies[int(channel)].add(before[rows], new["weight"][rows], before[rows] * expected, lost)
         return new, tallies
 
-    def _ratios(
-        self, pair: _Pair, columns: Columns, start: int, rows: Array
-    ) -> tuple[dict[str, Array], Array, int]:
+    def _ratios(self, pair: Pair, columns: Columns, start: int, rows: Array) -> tuple[dict[str, Array], Array, int]:
         """(new density / old density by column, the product with totals, events that only the new model can make)."""
         n = len(rows)
         if pair.new is None:
@@ -332,7 +247,9 @@ class Reweighting:
         names = tuple(columns)
         if (chain, names) not in self._needed:
             params = next(pair.old for pair in self.pairs.values() if pair.chain == chain)
-            shapes = {name: jax.ShapeDtypeStruct((4,), columns[name].dtype) for name in names}
+            shapes: dict[str, Any] = {}
+            for name in names:
+                shapes[name] = jax.ShapeDtypeStruct((4,), columns[name].dtype)  # type: ignore[no-untyped-call]
             try:
                 jaxpr = jax.make_jaxpr(chain.densities)(params, shapes).jaxpr
             except KeyError as error:
@@ -380,7 +297,7 @@ class Reweighting:
                 f"flights of which the events cover {100 * coverage:.3g} %: they live too long for where the events of "
                 "the file decay",
                 "lifetimes up to about twice those of the file, where both are longer than the flight resolution",
-                "Generate events of the new model, or take a coarser flight resolution if you cannot see the difference.",
+                "Generate events of the new model, or take a coarser flight resolution if you cannot see it.",
             )
         if found["ess"] < FEW * found["ess_before"]:
             warnings.warn(
@@ -404,7 +321,7 @@ class Reweighting:
         return self.new.cross_section_tables()
 
     def new_header(self, sums: Mapping[int, Tally], report: Mapping[str, Any]) -> Header:
-        """The header of the reweighted events: card, masses, particles and cross sections are those of the new model."""
+        """The header of the reweighted events: card, masses, cross sections are those of the new model."""
         old, build, card = self.header, self.new.build, self.new.card
         scale = card.exposure / self.old.card.exposure
         pot = old.pot * scale
@@ -451,47 +368,3 @@ class Reweighting:
             extra={**old.extra, "reweighting": dict(report)},
         )
         return new.replace(versions={**old.versions, **new.versions, "jax": jax.__version__})
-
-
-def _reasons(old: Channel, new: Channel, pair: _Pair) -> Iterator[str]:
-    """Why events of the one channel cannot stand for the other."""
-    if pair.new is None:
-        yield (
-            f"events of the kind `{new.topology.description}`, made otherwise than those of the file, which are of the "
-            f"kind `{old.topology.description}`"
-        )
-        return
-    for name, value in old.constants.items():
-        if new.constants.get(name) != value:
-            yield f"the column `{name}` would have to be {new.constants.get(name)}, not {value}"
-    for stage in pair.chain.stages:
-        if stage.covers is not None:
-            yield from stage.covers(pair.old, pair.new)
-
-
-def changed_keys(old: RunCard, new: RunCard) -> dict[str, tuple[Any, Any]]:
-    """{key: (old, new)} of all that differs between two cards with their defaults filled in."""
-    one, two = (dict(_leaves(card.resolved(), "")) for card in (old, new))
-    keys = [*one, *(key for key in two if key not in one)]
-    return {key: (one.get(key), two.get(key)) for key in keys if one.get(key) != two.get(key)}
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
-
-
-def _check_keys(changes: Mapping[str, tuple[Any, Any]]) -> None:
-    for key in changes:
-        section = key.split(".")[0]
-        why = _MADE_SO.get(key) or (None if section in _FREE else _MADE_SO.get(section, "events were made with it"))
-        if why is not None:
-            raise InputError(
-                f"--set {key}",
-                f"a change of what the events were made with: {why}",
-                "keys of `model` and `physics`, and `exposure`",
-                "Generate events with the new card instead.",
-            )

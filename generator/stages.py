@@ -249,9 +249,7 @@ def _backtrack_density(params: Params, state: State) -> jax.Array:
 SAME_N = same(m_n="the mass (GeV) of the state that the beam makes")
 DECAY_PLACE = Stage("targets", ("x", "y", "z"), _decay_place, adapt=("z",))
 SIGHT_OF_DECAY = Stage("line_of_sight", ("along", "radius", "azimuth"), _sight_of_decay)
-BACKTRACK = Stage(
-    "decay", ("flight",), _backtrack, adapt=("flight",), density=_backtrack_density, covers=SAME_N
-)
+BACKTRACK = Stage("decay", ("flight",), _backtrack, adapt=("flight",), density=_backtrack_density, covers=SAME_N)
 
 
 # ------------------------------------------------------------------------------------------------------------ flight

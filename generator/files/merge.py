@@ -80,7 +80,7 @@ def merged_header(headers: Sequence[Header]) -> Header:
             found = first.plan["channels"][index]
             above, tried = new["overweight_events"], new["attempted"]
             new["overweight_bound"] = overweight_bound(above, tried, found["supremum"], found["rate"])
-        if "reweighting" in first.extra:  # of reweighted events the rate is that of their sum, and no longer the pilot's
+        if "reweighting" in first.extra:  # their rate is that of their sum, no longer the pilot's
             for key in ("rate", "rate_error"):
                 new[key] = _mean_rate(key, same, headers)
         channels.append(new)

@@ -160,4 +160,3 @@ def _copy_range(source: int, target: int, at: int, size: int) -> int:
         raise OSError(5, "the file ends too early")
     pwrite(target, memoryview(data), at)
     return len(data)
-

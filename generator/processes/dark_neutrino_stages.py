@@ -174,15 +174,17 @@ def _products_density(params: Params, state: State) -> jax.Array:
         params["m_n"], params["m_j"], params["m_zprime"], params["m_lepton"], params["helicity"], params["majorana"],
         params["polarised"], cosine, lepton,
     )  # fmt: skip
-    return params["branching"] * _share_of(params, state) * angles
+    density: jax.Array = params["branching"] * _share_of(params, state) * angles
+    return density
 
 
 def _pair_density(params: Params, state: State) -> jax.Array:
     """dGamma/Gamma of the decay times the share of the daughter. params: as `_pair`."""
     model, kinematics = _dilepton_model(params), _kinematics_of(params, state)
     kinematics = kinematics._replace(q2=within_limits(kinematics.q2, model))
-    density = dilepton_density(kinematics, model, params["helicity"])
-    return density * _share_of(params, state) / params["width_n"]
+    shape = dilepton_density(kinematics, model, params["helicity"]) / params["width_n"]
+    density: jax.Array = shape * _share_of(params, state)
+    return density
 
 
 _SAME_MASSES = {"m_n": "the mass (GeV) of the state that the beam makes", "m_j": "the mass (GeV) of its daughter"}
@@ -259,9 +261,7 @@ def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array,
     return chosen, jnp.clip((u - low) / jnp.where(width > 0, width, 1.0), 0.0, 1.0)
 
 
-SCATTERING = Stage(
-    "xsec", ("q2", "azimuth"), _scattering, adapt=("q2",), density=_scattering_density, covers=SAME_N
-)
+SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",), density=_scattering_density, covers=SAME_N)
 AIM = Stage("aim", (), _aim, weighs=False)
 MOMENTA = Stage("momenta", (), _momenta, weighs=False)
 PRODUCTS = Stage(

@@ -16,10 +16,12 @@ from darkhorn.generator.channel import Channel
 from darkhorn.generator.device import as_float64
 from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_stages import SCATTERING
-from darkhorn.generator.reweighting import Reweighting, Tally, changed_keys
+from darkhorn.generator.reweighting import Reweighting
+from darkhorn.generator.reweighting_checks import changed_keys
 from darkhorn.generator.run import column_types
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.stages import BACKTRACK, DECAY_FORCED, DECAY_FREE
+from darkhorn.generator.tally import Tally
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 
 LIGHT = {"source.flavours": ["nu_mu"], "physics.regimes": ["coherent"]}
@@ -252,9 +254,8 @@ def test_what_the_events_cannot_stand_for_is_refused_with_the_reason(light: Even
 
 def test_channels_that_were_not_made_are_named_with_what_is_missing() -> None:
     events = cards.simulation({**LIGHT, "physics.helicities": ["conserving"]}).run(1000, seed=1)
+    header = events.header.replace(n_total=10**6)  # a run of that size would have made some of them
     with pytest.raises(InputError, match=r"0\.\d+ % of its events in channels .*flipping/tpc 0\.\d+ %"):
-        # 1e6 events would have made some of them
-        header = events.header.replace(n_total=10**6)
         Reweighting(header, {"physics.helicities": ["conserving", "flipping"]})
     few = Reweighting(events.header, {"physics.helicities": ["conserving", "flipping"]})
     assert 0 < few.missing_fraction < 1e-3

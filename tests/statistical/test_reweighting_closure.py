@@ -89,7 +89,7 @@ def test_one_pair_of_points(scheme: str, rng: np.random.Generator) -> None:
 
 @pytest.mark.slow
 def test_twenty_pairs_of_points(rng: np.random.Generator) -> None:
-    found = []
+    found: list[tuple[str, dict[str, float], float]] = []
     for scheme in SCHEMES:
         for _ in range(5):
             one, two = pair_of(rng, scheme)
