@@ -291,7 +291,7 @@ def test_few_effective_events_are_a_warning() -> None:
     uneven = Tally()
     weight = np.where(np.arange(3000) < 3, 1.0, 1e-6)
     uneven.add(np.ones(3000), weight, weight, 0)
-    with pytest.warns(PhysicsWarning, match="effective sample size of 3000 only 3.01"):
+    with pytest.warns(PhysicsWarning, match="effective sample size of 3000 only 3.006"):
         reweighting.report({0: uneven, 1: Tally()}, "memory")
 
 
