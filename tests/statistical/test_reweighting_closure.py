@@ -51,12 +51,20 @@ def length_scale(scheme: str, model: dict[str, Any]) -> float:
 def pair_of(rng: np.random.Generator, scheme: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two models, the second of which has its events among those of the first: it does not live longer, and the
     daughters of one state have the same codes.
+
+    In the soil both live long enough to cross it: where N5 decays within a metre, generated samples of 50 000 events
+    have effective sizes of 10 to 6000, from seed to seed, and no chi^2 compares two of them (measured at length_scale
+    4e4: 1e-28 for two generated ones).
     """
+    shortest = 3e5 if scheme == "soil" else 0.0
     while True:
         one, two = point(rng, scheme), point(rng, scheme)
         if scheme == "virtual":
             two["model.hnl"] = one["model.hnl"]
-        if scheme == "virtual" or 0.2 < length_scale(scheme, two) / length_scale(scheme, one) < 1.2:
+        if scheme == "virtual":
+            return one, two
+        before, after = (length_scale(scheme, model) for model in (one, two))
+        if min(before, after) > shortest and 0.2 < after / before < 1.2:
             return one, two
 
 

@@ -1,5 +1,7 @@
 """The density of the on-shell chain: normalised, positive, and that of the sampler's events."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,7 +28,8 @@ def test_its_integral_is_one(name: str) -> None:
     weight = np.einsum("i,j,k->ijk", w, w, np.full(8, 2 * np.pi / 8)).ravel() * 2 * np.pi
     sine = np.sqrt(1 - z * z)
     lepton = Vector(*map(jnp.asarray, (sine * np.cos(azimuth), sine * np.sin(azimuth), z)))
-    density = np.asarray(chain_density(*map(jnp.asarray, POINTS[name]), jnp.asarray(cosine), lepton))
+    numbers: list[Any] = [jnp.asarray(x) for x in POINTS[name]]
+    density = np.asarray(chain_density(*numbers[:7], cos_neutrino=jnp.asarray(cosine), lepton=lepton))
     assert density.min() >= 0.0
     assert weight @ density == pytest.approx(1.0, rel=1e-9)
 
@@ -35,17 +38,17 @@ def test_its_integral_is_one(name: str) -> None:
 def test_the_sampler_draws_from_it(name: str, rng: np.random.Generator) -> None:
     """The mean of 1/density over bins of the sample is the volume of the bin, whatever the shape."""
     n = 200_000
-    m, *rest = map(jnp.asarray, POINTS[name])
+    numbers: list[Any] = [jnp.asarray(x) for x in POINTS[name]]
     u = ChainAngles(*map(jnp.asarray, rng.uniform(size=(4, n))))
     axis = Vector(jnp.zeros(n), jnp.zeros(n), jnp.ones(n))
-    decay = sample_chain(u, m, *rest, axis)
+    decay = sample_chain(u, *numbers[:7], spin_axis=axis)
     _, cosine, lepton = dilepton_kinematics(decay.neutrino, decay.negative, decay.positive, axis)
     # counts of a flat proposal weighted by the density, against counts of the sample
     c, z = rng.uniform(-1, 1, (2, 2_000_000))
     phi = rng.uniform(0, 2 * np.pi, c.size)
     sine = np.sqrt(1 - z * z)
     flat = Vector(*map(jnp.asarray, (sine * np.cos(phi), sine * np.sin(phi), z)))
-    density = np.asarray(chain_density(m, *rest, jnp.asarray(c), flat)) * 16 * np.pi**2
+    density = np.asarray(chain_density(*numbers[:7], cos_neutrino=jnp.asarray(c), lepton=flat)) * 16 * np.pi**2
 
     def histogram(cos: np.ndarray, e: Vector, weights: np.ndarray | None) -> np.ndarray:
         edges = [np.linspace(-1, 1, 6), np.linspace(-1, 1, 6), np.linspace(-1, 1, 4)]
@@ -56,9 +59,8 @@ def test_the_sampler_draws_from_it(name: str, rng: np.random.Generator) -> None:
     expected = histogram(c, flat, density) / c.size
     error = float(np.sqrt(histogram(c, flat, density**2)).max() / c.size)
     assert chi2_probability(histogram(np.asarray(cosine), lepton, None), expected, error) > 1e-6
-    wrong = list(POINTS[name])
-    wrong[4] = -wrong[4]  # power: the other helicity, or for those that do not have one, other polarisation
-    wrong[6] = 1 - wrong[6]
-    other = np.asarray(chain_density(*map(jnp.asarray, wrong), jnp.asarray(c), flat)) * 16 * np.pi**2
+    # power: the other helicity, or for those that do not have one, the other polarisation
+    wrong: list[Any] = [*numbers[:4], -numbers[4], numbers[5], 1 - numbers[6]]
+    other = np.asarray(chain_density(*wrong[:7], cos_neutrino=jnp.asarray(c), lepton=flat)) * 16 * np.pi**2
     changed = histogram(c, flat, other) / c.size
     assert chi2_probability(histogram(np.asarray(cosine), lepton, None), changed, error) < 1e-6
