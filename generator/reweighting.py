@@ -27,7 +27,13 @@ from darkhorn.generator.device import as_float64
 from darkhorn.generator.files.columns import Array, Columns
 from darkhorn.generator.header import Header
 from darkhorn.generator.plan import make_plan
-from darkhorn.generator.reweighting_checks import Pair, changed_keys, check_keys, reasons_against
+from darkhorn.generator.reweighting_checks import (
+    Pair,
+    changed_keys,
+    check_keys,
+    reasons_against,
+    stages_without_density,
+)
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.tally import Tally
@@ -103,6 +109,7 @@ class Reweighting:
             for c in header.channels
             if c["name"] in made
         }
+        self._check_densities(before)
         self._check_cover(before, after, made)
         self.missing_fraction = self._missing(made)
         self._needed: dict[tuple[Chain, tuple[str, ...]], list[str]] = {}
@@ -114,6 +121,18 @@ class Reweighting:
 
         same = new is not None and new.chain.stages == old.chain.stages
         return Pair(old.name, old.chain, ready(old), ready(new) if new is not None and same else None)
+
+    def _check_densities(self, before: Mapping[str, Channel]) -> None:
+        for chain in {pair.chain for pair in self.pairs.values()}:
+            channel = next(before[pair.name] for pair in self.pairs.values() if pair.chain == chain)
+            lacking = stages_without_density(chain, as_float64(channel.params))
+            if lacking:
+                raise InputError(
+                    f"events of the kind `{channel.topology.description}`",
+                    f"stages of which this version cannot compute the density: {', '.join(lacking)}",
+                    "events all of whose stages have one",
+                    "Generate events of the new model instead.",
+                )
 
     def _check_cover(self, before: Mapping[str, Channel], after: Mapping[str, Channel], made: set[str]) -> None:
         reasons: dict[str, int] = {}

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkhorn.generator.chain import Chain, Params
+import jax
+import jax.numpy as jnp
+
+from darkhorn.generator.chain import Chain, Params, Stage
 from darkhorn.generator.channel import Channel
 from darkhorn.generator.runcard import RunCard
 from darkhorn.kernels.errors import InputError
@@ -33,6 +36,31 @@ class Pair:
     chain: Chain
     old: Params
     new: Params | None
+
+
+def depends_on_the_model(chain: Chain, stage: Stage, params: Params) -> bool:
+    """Whether columns or factor of a stage, at fixed state and u, are functions of params["model"].
+
+    Found by tracing the program, without running it: what a number of the model enters anywhere counts.
+    """
+    u = [jax.ShapeDtypeStruct((4,), jnp.float64)] * len(chain.dims)  # type: ignore[no-untyped-call]
+    state = jax.eval_shape(chain, params, u)
+
+    def run(model: Any, state: Any, u: Any) -> Any:
+        return stage.run(chain.prepare({**params, "model": model}), state, u)
+
+    jaxpr = jax.make_jaxpr(run)(params["model"], state, u[: len(stage.dims)]).jaxpr
+    reached = {id(v) for v in jaxpr.invars[: len(jax.tree.leaves(params["model"]))]}
+    for equation in jaxpr.eqns:
+        if any(id(v) in reached for v in equation.invars):
+            reached |= {id(v) for v in equation.outvars}
+    return any(id(v) in reached for v in jaxpr.outvars)
+
+
+def stages_without_density(chain: Chain, params: Params) -> list[str]:
+    """Names of the stages that depend on the model and have no density: their events cannot be reweighted."""
+    without = [stage for stage in chain.stages if stage.density is None]
+    return [stage.name for stage in without if depends_on_the_model(chain, stage, params)]
 
 
 def reasons_against(old: Channel, new: Channel, pair: Pair) -> Iterator[str]:

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from darkhorn.generator.chain import Chain, Stage
+from darkhorn.generator.chain import Stage
 from darkhorn.generator.channel import Channel
 from darkhorn.generator.device import as_float64
 from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_stages import SCATTERING
 from darkhorn.generator.reweighting import Reweighting
-from darkhorn.generator.reweighting_checks import changed_keys
+from darkhorn.generator.reweighting_checks import changed_keys, depends_on_the_model, stages_without_density
 from darkhorn.generator.run import column_types
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.stages import BACKTRACK, DECAY_FORCED, DECAY_FREE
@@ -49,29 +49,11 @@ def channel_of(name: str) -> Channel:
     return cards.simulation(overrides, card).build.channels[0]
 
 
-def depends_on_the_model(chain: Chain, stage: Stage, channel: Channel) -> bool:
-    """Whether columns or factor of a stage, at fixed state and u, are functions of what a card says of the model."""
-    params = as_float64(channel.params)
-    u = [jax.ShapeDtypeStruct((4,), jnp.float64)] * len(chain.dims)
-    state = jax.eval_shape(chain, params, u)
-
-    def run(model: Any, state: Any, u: Any) -> Any:
-        return stage.run(chain.prepare({**params, "model": model}), state, u)
-
-    jaxpr = jax.make_jaxpr(run)(params["model"], state, u[: len(stage.dims)]).jaxpr
-    reached = set(jaxpr.invars[: len(jax.tree.leaves(params["model"]))])
-    for equation in jaxpr.eqns:
-        if any(not hasattr(v, "val") and v in reached for v in equation.invars):
-            reached |= set(equation.outvars)
-    return any(not hasattr(v, "val") and v in reached for v in jaxpr.outvars)
-
-
 @pytest.mark.parametrize("name", CHAINS)
 def test_every_stage_that_depends_on_the_model_has_a_density_of_stored_columns(name: str) -> None:
     channel = channel_of(name)
     chain = channel.chain
-    for stage in chain.stages:
-        assert stage.density is not None or not depends_on_the_model(chain, stage, channel), stage.name
+    assert stages_without_density(chain, as_float64(channel.params)) == []
     types = column_types(channel)
     shapes = {column: jax.ShapeDtypeStruct((5,), types[column]) for column in types}
     prepared = {**jax.eval_shape(chain.prepare, as_float64(channel.params)), "flight_resolution": jnp.asarray(0.1)}
@@ -83,10 +65,11 @@ def test_every_stage_that_depends_on_the_model_has_a_density_of_stored_columns(n
 
 def test_that_test_sees_the_dependence_of_each_stage() -> None:
     channel = channel_of("forced")
-    dependent = {s.name for s in channel.chain.stages if depends_on_the_model(channel.chain, s, channel)}
+    params = as_float64(channel.params)
+    dependent = {s.name for s in channel.chain.stages if depends_on_the_model(channel.chain, s, params)}
     assert dependent == {"xsec", "branching", "decay"}
     free = channel_of("free")
-    assert depends_on_the_model(free.chain, DECAY_FREE, free)
+    assert depends_on_the_model(free.chain, DECAY_FREE, as_float64(free.params))
 
 
 def prepared_of(name: str, cell: float = 1e-6, **changes: Any) -> tuple[Channel, dict[str, Any]]:

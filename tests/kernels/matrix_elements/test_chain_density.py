@@ -8,8 +8,8 @@ import pytest
 from goodness import chi2_probability
 
 from darkhorn.kernels.kinematics import Vector
-from darkhorn.kernels.matrix_elements.dilepton_decay import dilepton_kinematics
 from darkhorn.kernels.matrix_elements import neutral_decays
+from darkhorn.kernels.matrix_elements.dilepton_decay import dilepton_kinematics
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles
 
 chain_density: Any = neutral_decays.chain_density
