@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import cards
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from darkhorn.generator.chain import Stage
+from darkhorn.generator.chain import Chain, Stage
 from darkhorn.generator.channel import Channel
 from darkhorn.generator.device import as_float64
 from darkhorn.generator.events import Events
@@ -291,3 +292,12 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="a Z' of 1 GeV flies", category=PhysicsWarning)
         yield
+
+
+def test_stages_whose_density_is_not_known_are_refused() -> None:
+    """What `Reweighting` asks of every chain before it computes anything."""
+    broken = cards.simulation(LIGHT)
+    channel = broken.build.channels[0]
+    params = as_float64(channel.params)
+    stages = tuple(replace(s, density=None) if s.name == "xsec" else s for s in channel.chain.stages)
+    assert stages_without_density(Chain(stages, channel.chain.prepare), params) == ["xsec"]
