@@ -79,6 +79,12 @@ class Reweighting:
     ) -> None:
         if not (math.isfinite(flight_resolution_cm) and flight_resolution_cm > 0):
             raise InputError("flight resolution", flight_resolution_cm, "a length above 0", "The default is 1 mm.")
+        if "visible_reweighting" in header.extra:
+            found, do = (
+                "weights of visible variables, which no density of the event made",
+                "Start from the file before.",
+            )
+            raise InputError("events", found, "weights as they were generated, or reweighted exactly", do)
         self.header, self._resolution = header, flight_resolution_cm
         old = load_card(header.card_resolved)
         old.remember(header.card, "the card of the file", folder)
