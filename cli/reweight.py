@@ -54,8 +54,8 @@ def command(
 ) -> None:
     """Give the events of IN the weights of another model.
 
-    With --set alone, exactly: couplings, mixings, widths and lifetimes, switches of the physics, and masses of particles that
-    are on their mass shell in no event. Every event gets new density / old density at its stored momenta and
+    With --set alone, exactly: couplings, mixings, widths and lifetimes, switches of the physics, and masses of
+    particles that are on their mass shell in no event. Every event gets new density / old density at its stored momenta and
     positions. A model whose events IN cannot stand for is refused.
 
     With --to, in visible variables, for a sample whose detector response is already simulated: every event is weighted
