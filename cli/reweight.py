@@ -55,8 +55,8 @@ def command(
     """Give the events of IN the weights of another model.
 
     With --set alone, exactly: couplings, mixings, widths and lifetimes, switches of the physics, and masses of
-    particles that are on their mass shell in no event. Every event gets new density / old density at its stored momenta and
-    positions. A model whose events IN cannot stand for is refused.
+    particles that are on their mass shell in no event. Every event gets new density / old density at its stored
+    momenta and positions. A model whose events IN cannot stand for is refused.
 
     With --to, in visible variables, for a sample whose detector response is already simulated: every event is weighted
     with the density of CARD over that of IN, masses included; --set changes CARD. A sample that does not cover CARD is
