@@ -233,7 +233,9 @@ def _facts(header: "Header", card: "RunCard", path: Path, seconds: float) -> dic
 
     total = sum(c["sum_w"] for c in header.channels)
     squares = sum(c["sum_w2"] for c in header.channels)
-    over = sum(c["overweight_fraction"] * c["sum_w"] for c in header.channels)
+    over, bound = (
+        sum(c[key] * c["sum_w"] for c in header.channels) for key in ("overweight_fraction", "overweight_bound")
+    )
     return {
         "file": str(path),
         "events": header.n_events,
@@ -247,6 +249,7 @@ def _facts(header: "Header", card: "RunCard", path: Path, seconds: float) -> dic
         "ess": total**2 / squares if squares > 0 else 0.0,
         "max_weight": max(c["max_weight"] for c in header.channels),
         "overweight_fraction": over / total if total > 0 else 0.0,
+        "overweight_bound": bound / total if total > 0 else 0.0,
         "attempted": sum(c["attempted"] for c in header.channels),
         "seconds": seconds,
         "events_per_second": header.n_events / seconds,
@@ -272,6 +275,7 @@ def _summary(facts: dict[str, Any]) -> str:
     if facts["unweighted"]:
         lines.append(
             f"accepted {facts['events'] / facts['attempted']:.3g} of the attempts, "
-            f"overweight fraction {facts['overweight_fraction']:.2g}"
+            f"overweight fraction {facts['overweight_fraction']:.2g}; events above the maximum carry less than "
+            f"{facts['overweight_bound']:.2g} of the weight (95 %)"
         )
     return "\n".join([*lines, f"{facts['file']} ({size(facts['size_bytes'])})"])

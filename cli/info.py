@@ -67,6 +67,10 @@ def _summary(found: dict[str, Any]) -> None:
     lines["made"] = (
         f"{found['created_utc']} by darkhorn {found['generator_version']} on {found['device']}, {found['hostname']}"
     )
+    if "reweighting" in found:
+        done = found["reweighting"]
+        changes = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in done["changes"].items())
+        lines["reweighted"] = f"from {done['source']}: {changes}; ESS {done['ess_before']:.5g} -> {done['ess']:.5g}"
     for title, text in lines.items():
         click.echo(f"{title:<16}{text}")
     click.echo()

@@ -25,8 +25,24 @@ class Stage:
     dims   names of the uniforms it eats, one row of u each
     adapt  those of them that the importance map of the channel warps (the others are already flat in the weight)
     weighs  it has a factor; a stage that only makes columns returns None for it
-    density  `(params, state) -> (n,)`: the model's density in the factor, from prepared params and the columns of a
-             stored event; its ratio between two sets of parameters is the change of the factor. None: nothing changes
+
+    What follows is for reweighting, which changes the model under events that exist. `params` are prepared ones,
+    `state` holds the stored columns under the names that `run` uses, (n,) each.
+
+    density  `(params, state) -> (n,)`: the probability density, or rate, with which the model makes what this stage
+             sampled, in coordinates that do not depend on the model (Q^2, momenta, positions), up to a factor that does
+             not either. It is the function that `run` weights with: the factor of `run` is density / density of the
+             sampling. New factor = old factor x density(new) / density(old); the ratio goes to `w_<name>`, or to
+             `w_sampling` if the stage does not weigh. It must be finite, and positive wherever `run` can go.
+             None says that neither the columns nor the factor of `run` depend on the model at fixed state and u
+             (tests/generator/test_reweighting.py holds every chain to that).
+    total    `(params, state) -> (n,)`: the integral of the density over all that `run` can draw, given the columns of
+             the other stages. Where it is there, reweighting knows what the sum of weights should be, and sees what no
+             event has reached. None: not known.
+    covers   `(params made with, params wanted) -> reasons`: texts that say why events made with the one cannot stand
+             for the other, whatever their weight: another mass of a particle on its shell, an outcome that was never
+             drawn. Host side; `same` makes the usual ones. None: they always can.
+    restore  `state -> state`: for a stage that renames columns, the names that the stages before it use
     """
 
     name: str
@@ -35,6 +51,31 @@ class Stage:
     adapt: tuple[str, ...] = ()
     weighs: bool = True
     density: Callable[[Params, State], jax.Array] | None = None
+    total: Callable[[Params, State], jax.Array] | None = None
+    covers: Callable[[Params, Params], Sequence[str]] | None = None
+    restore: Callable[[State], State] | None = None
+
+    @property
+    def column(self) -> str:
+        """The factor that takes up a change of the density."""
+        return f"w_{self.name}" if self.weighs else "w_sampling"
+
+
+def same(**meaning: str) -> Callable[[Params, Params], list[str]]:
+    """A `Stage.covers` for numbers that both models must share: {name in the prepared params: what it is}.
+
+    They are compared to 1e-12: a mass of a particle that is on its shell in the event fixes where the density is not
+    zero.
+    """
+
+    def covers(old: Params, new: Params) -> list[str]:
+        return [
+            f"{text} is {float(old[name]):.9g} in the events and {float(new[name]):.9g} in the model asked for"
+            for name, text in meaning.items()
+            if abs(float(old[name]) - float(new[name])) > 1e-12 * abs(float(old[name]))
+        ]
+
+    return covers
 
 
 @dataclass(frozen=True)
@@ -87,3 +128,21 @@ class Chain:
                 state[f"w_{stage.name}"] = factor
                 weight = weight * factor
         return {**state, "weight": weight}
+
+    def densities(self, params: Params, state: State) -> tuple[State, State]:
+        """What the model says to stored events, by the column that takes up a change: the product of the densities of
+        the stages, and the same with the totals of those stages that have one in place of their densities.
+
+        `params` are prepared ones; `state` has the stored columns.
+        """
+        found: State = {}
+        expected: State = {}
+        for stage in reversed(self.stages):
+            if stage.restore is not None:
+                state = stage.restore(state)
+            if stage.density is not None:
+                density = stage.density(params, state)
+                total = density if stage.total is None else stage.total(params, state)
+                for product, factor in ((found, density), (expected, total)):
+                    product[stage.column] = product[stage.column] * factor if stage.column in product else factor
+        return found, expected

@@ -15,7 +15,10 @@ from darkhorn.kernels.vegas import flat_map, refine, warp
 MAP_BINS = 64
 PILOT_ROUNDS = 6  # rounds that train the map
 PILOT_MEASURES = 6  # rounds that measure rate, variance and maximum with the map they are given
-PILOT_EVENTS = 1 << 14  # of the first round; see `pilot`
+PILOT_CLIMBS = 12  # rounds that climb from the largest weights found to larger ones near by
+PILOT_EVENTS = 1 << 14  # of a round; see `pilot`
+CLIMBERS = 64  # points that climb, side by side
+STAY, STRIDE = 0.7, 0.5  # probability that a step leaves a coordinate alone; longest step
 
 
 def enable_x64() -> None:
@@ -133,32 +136,54 @@ def compacted(state: State, keep: jax.Array) -> State:
     return {name: column[position] for name, column in state.items()}
 
 
+def _steps(best: jax.Array, v: jax.Array) -> jax.Array:
+    """Points near the climbers `best` (D, CLIMBERS), several to each, from uniform numbers v (D, n).
+
+    A coordinate stays with probability STAY, or moves by STRIDE t^3, t uniform in (-1, 1): steps of every size, most of
+    them small. What leaves the unit cube is put on its side, where maxima often are.
+    """
+    t = 2 * (v - STAY) / (1 - STAY) - 1
+    start = jnp.tile(best, (1, v.shape[1] // best.shape[1]))
+    return jnp.clip(jnp.where(v < STAY, start, start + STRIDE * t * t * t), 0.0, 1 - 2.0**-53)
+
+
 @partial(jax.jit, static_argnums=(0, 3))
 def pilot(chain: Chain, params: Any, key: jax.Array, n: int) -> dict[str, jax.Array]:
-    """Train the map of a channel and measure it: {grid, mean, square, maximum, overweight}.
+    """Train the map of a channel and measure it: {grid, mean, square, maximum, supremum}. n: a multiple of CLIMBERS.
 
     PILOT_ROUNDS rounds of n events refine the map; PILOT_MEASURES rounds at the final map give the mean weight, the
-    mean of its square and the largest weight. One loop, so that the chain is compiled once.
+    mean of its square and the largest weight; PILOT_CLIMBS rounds look for larger weights around the CLIMBERS best
+    points, by random steps: the largest of all is `supremum`. One loop, so that the chain is compiled once.
     """
     start = flat_map(len(chain.adapted), MAP_BINS)
     offset = jnp.arange(n, dtype=jnp.uint32)
     zero = jnp.zeros((), start.dtype)
+    slots = (n // CLIMBERS, CLIMBERS)
 
     def body(r: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        grid, mean, square, largest = carry
+        grid, mean, square, largest, best, top = carry
         index = offset + r.astype(jnp.uint32) * n
         u = uniforms(key, index, jnp.zeros_like(index), len(chain.dims))
+        measured = r < PILOT_ROUNDS + PILOT_MEASURES
+        u = jnp.where(measured, u, _steps(best, u))
         rows, original, jacobian = _rows(chain, grid, u)
         weight = chain(params, rows)["weight"] * jacobian
         training = r < PILOT_ROUNDS
         grid = jnp.where(training, refine(grid, original, weight), grid)
-        share = jnp.where(training, 0.0, 1.0 / (PILOT_MEASURES * n)).astype(weight.dtype)
+        share = jnp.where(training | ~measured, 0.0, 1.0 / (PILOT_MEASURES * n)).astype(weight.dtype)
         mean, square = mean + share * jnp.sum(weight), square + share * jnp.sum(weight * weight)
-        return grid, mean, square, jnp.where(training, largest, jnp.maximum(largest, jnp.max(weight)))
+        largest = jnp.where(training | ~measured, largest, jnp.maximum(largest, jnp.max(weight)))
+        # every climber keeps the best of its own column of points
+        chosen = jnp.argmax(weight.reshape(slots), axis=0)
+        found = jnp.take_along_axis(weight.reshape(slots), chosen[None], axis=0)[0]
+        higher = ~training & (found > top)
+        place = u[:, chosen * CLIMBERS + jnp.arange(CLIMBERS)]
+        return grid, mean, square, largest, jnp.where(higher, place, best), jnp.where(higher, found, top)
 
-    rounds = PILOT_ROUNDS + PILOT_MEASURES
-    grid, mean, square, largest = jax.lax.fori_loop(0, rounds, body, (start, zero, zero, zero))
-    return {"grid": grid, "mean": mean, "square": square, "maximum": largest}
+    rounds = PILOT_ROUNDS + PILOT_MEASURES + PILOT_CLIMBS
+    climbers = jnp.zeros((len(chain.dims), CLIMBERS), start.dtype), jnp.zeros(CLIMBERS, start.dtype)
+    grid, mean, square, largest, _, top = jax.lax.fori_loop(0, rounds, body, (start, zero, zero, zero, *climbers))
+    return {"grid": grid, "mean": mean, "square": square, "maximum": largest, "supremum": jnp.max(top)}
 
 
 def as_float64(tree: Any) -> Any:

@@ -171,6 +171,19 @@ class Events:
             found[position] = ak.zip({axis: np.asarray(columns[f"{position}_{axis}"]) for axis in AXES})
         return found
 
+    def reweight(self, overrides: Mapping[str, Any] | list[str], flight_resolution_cm: float | None = None) -> "Events":
+        """These events with the weights that another model gives them, exactly: {"model.epsilon": 1e-3}.
+
+        Columns other than `weight` and its factors are shared with these events. `header.extra["reweighting"]` has the
+        report: sums, effective sample sizes, ratios, per channel. See docs/reweighting.md for `flight_resolution_cm`.
+        Raises InputError, with the reason, where these events cannot stand for the new model.
+        """
+        from darkhorn.generator.files.reweight import reweighted
+        from darkhorn.generator.reweighting import FLIGHT_RESOLUTION_CM, Reweighting
+
+        cell = FLIGHT_RESOLUTION_CM if flight_resolution_cm is None else flight_resolution_cm
+        return reweighted(self, Reweighting(self.header, overrides, None, cell), "memory")[0]
+
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write to a file whose ending chooses the format: .h5, .hepmc3[.gz], .hepevt, .edep.hepevt.
 

@@ -25,15 +25,16 @@ from darkhorn.generator.streams import channel_key
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.vegas import flat_map
 
-# The largest weight of the pilot is a sample maximum: the margin makes weights above it rare, and unweighting reports
-# them.
+# The largest weight of the pilot is a sample maximum: the margin makes weights above it rare. The supremum, which the
+# pilot climbs to, is up to twice as large, but so seldom come near that taking it would halve the efficiency of
+# unweighting for 1e-5 of the weight: it certifies what lies above the maximum instead (`generator/certificate.py`).
 MAXIMUM_MARGIN = 1.1
 
 
 @dataclass(frozen=True)
 class ChannelPlan:
-    """What the pilot found for a channel: map (d, bins + 1), rate and error (events in the exposure), variance,
-    largest weight.
+    """What the pilot found for a channel: map (d, bins + 1), rate and error (events in the exposure), variance, the
+    maximum for accept-reject, and the largest weight anywhere (0: not looked for).
     """
 
     name: str
@@ -42,6 +43,7 @@ class ChannelPlan:
     rate_error: float
     variance: float
     maximum: float
+    supremum: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,9 @@ def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
         mean, square = float(result["mean"]), float(result["square"])
         variance = max(square - mean * mean, 0.0)
         error = (variance / (PILOT_MEASURES * PILOT_EVENTS)) ** 0.5
-        found.append(
-            ChannelPlan(channel.name, result["grid"], mean, error, variance, float(result["maximum"]) * MAXIMUM_MARGIN)
-        )
+        maximum = float(result["maximum"]) * MAXIMUM_MARGIN
+        supremum = max(float(result["supremum"]), maximum)
+        found.append(ChannelPlan(channel.name, result["grid"], mean, error, variance, maximum, supremum))
     plan = Plan(card_hash, seed, tuple(found))
     if not plan.rate > 0:
         raise InputError(

@@ -67,6 +67,7 @@ class Statistics:
     sum_w2: float = 0.0
     max_weight: float = 0.0
     overweight: float = 0.0
+    above: int = 0
 
     def add(self, attempted: int, weight: Column, unit: float | None) -> None:
         """Take in the weights of a task; `unit` is the nominal weight of unweighted events."""
@@ -78,6 +79,7 @@ class Statistics:
             self.max_weight = max(self.max_weight, float(weight.max()))
         if unit is not None:
             self.overweight += float(np.maximum(weight - unit, 0.0).sum())
+            self.above += int(np.count_nonzero(weight > unit))
 
 
 def sum_error(channels: Sequence[Mapping[str, Any]], unweighted: bool) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from darkhorn.generator.certificate import overweight_bound
 from darkhorn.generator.channel import Build, process_of
 from darkhorn.generator.citations import citations_for
 from darkhorn.generator.device import require_x64
@@ -246,6 +247,12 @@ class Simulation:
             "kept": statistics.kept,
             "max_weight": statistics.max_weight,
             "overweight_fraction": lost,
+            "overweight_events": statistics.above,
+            "overweight_bound": (
+                overweight_bound(statistics.above, statistics.attempted, plan.supremum, plan.rate)
+                if runner.unweighted
+                else 0.0
+            ),
             "rate": plan.rate,
             "rate_error": plan.rate_error,
         }

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.chain import Params, Stage, State
+from darkhorn.generator.chain import Params, Stage, State, same
 from darkhorn.kernels.constants import SPEED_OF_LIGHT
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
 from darkhorn.kernels.kinematics import Vector, transverse_axes
@@ -57,7 +57,12 @@ def _flux(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     return {"energy": energy}, p["flux"][slot] * ((right - left) * MAP_CELLS) * p["pot"]
 
 
-FLUX = Stage("flux", ("energy",), _flux, adapt=("energy",))
+def _flux_density(params: Params, state: State) -> jax.Array:
+    """The exposure: all that may change of a source under events that exist."""
+    return jnp.broadcast_to(params["flux"]["pot"], state["energy"].shape)
+
+
+FLUX = Stage("flux", ("energy",), _flux, adapt=("energy",), density=_flux_density)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -229,9 +234,22 @@ def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     return columns, jnp.where(inside, decay_probability(near, far, length) * spread, 0.0)
 
 
+def _flown(state: State) -> jax.Array:
+    """Distance between the stored places of scattering and decay, cm."""
+    return Vector(*(state[f"decay_{axis}"] - state[f"scatter_{axis}"] for axis in "xyz")).norm()
+
+
+def _backtrack_density(params: Params, state: State) -> jax.Array:
+    """exp(-l/L)/L of the flight l, with L from the momentum of N."""
+    momentum = Vector(*(state[f"n4_p{axis}"] for axis in "xyz")).norm()
+    length = decay_length(momentum, params["m_n"], params["ctau_n"])
+    return jnp.exp(-_flown(state) / length) / length
+
+
+SAME_N = same(m_n="the mass (GeV) of the state that the beam makes")
 DECAY_PLACE = Stage("targets", ("x", "y", "z"), _decay_place, adapt=("z",))
 SIGHT_OF_DECAY = Stage("line_of_sight", ("along", "radius", "azimuth"), _sight_of_decay)
-BACKTRACK = Stage("decay", ("flight",), _backtrack, adapt=("flight",))
+BACKTRACK = Stage("decay", ("flight",), _backtrack, adapt=("flight",), density=_backtrack_density, covers=SAME_N)
 
 
 # ------------------------------------------------------------------------------------------------------------ flight
@@ -282,8 +300,59 @@ def _decay_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[S
     return {**_decay_point(state, flown, momentum), "decay_inside": inside.astype(jnp.int8)}, None
 
 
-DECAY_FORCED = Stage("decay", ("flight",), _decay_forced)
-DECAY_FREE = Stage("decay", ("flight",), _decay_free, weighs=False)
+def _between(params: Params, state: State, near: jax.Array, far: jax.Array, length: jax.Array) -> jax.Array:
+    """Probability of a decay in that cell of the path, from near to far, where the event's is.
+
+    The cells are `flight_resolution` (cm) long: nothing that does not see where in its cell a particle decayed can tell
+    this from the density exp(-l/L)/L, its limit for short cells, whose ratio for two short lives says more of
+    micrometres than of events.
+    """
+    cell, flown = params["flight_resolution"], _flown(state)
+    first = jnp.minimum(near + cell * jnp.floor(jnp.maximum(flown - near, 0.0) / cell), flown)
+    width = jnp.maximum(jnp.minimum(first + cell, far) - first, 1e-3 * cell)  # rounding at the far end
+    return decay_probability(first, first + width, length)
+
+
+def _decay_forced_density(params: Params, state: State) -> jax.Array:
+    """Probability of a decay in the cell of the path through `decay_region` where the event's is."""
+    _, length, near, far = _ray(params, state, "decay_region")
+    return _between(params, state, near, far, length)
+
+
+def _decay_free_density(params: Params, state: State) -> jax.Array:
+    """As forced, on a path without end."""
+    _, length, _, _ = _ray(params, state, "decay_region")
+    return _between(params, state, jnp.zeros_like(length), jnp.full_like(length, jnp.inf), length)
+
+
+def _decay_forced_total(params: Params, state: State) -> jax.Array:
+    """Probability of a decay in `decay_region`."""
+    _, length, near, far = _ray(params, state, "decay_region")
+    return decay_probability(near, far, length)
+
+
+def _decay_free_total(params: Params, state: State) -> jax.Array:
+    """A decay somewhere is certain."""
+    return jnp.ones_like(state["n4_e"])
+
+
+DECAY_FORCED = Stage(
+    "decay",
+    ("flight",),
+    _decay_forced,
+    density=_decay_forced_density,
+    total=_decay_forced_total,
+    covers=SAME_N,
+)
+DECAY_FREE = Stage(
+    "decay",
+    ("flight",),
+    _decay_free,
+    weighs=False,
+    density=_decay_free_density,
+    total=_decay_free_total,
+    covers=SAME_N,
+)
 
 
 # ------------------------------------------------------------------------------------------------------------ time

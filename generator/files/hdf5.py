@@ -64,7 +64,7 @@ class EventFile:
             layout = _make(part, header.replace(complete=False), rows, dtypes, attributes or {})
             descriptor = os.open(part, os.O_RDWR | getattr(os, "O_BINARY", 0))
             _lock(descriptor, path)
-            _reserve(descriptor, os.fstat(descriptor).st_size)
+            reserve(descriptor, os.fstat(descriptor).st_size)
             file = cls(path, descriptor, layout, header.run_hash())
             file._attributes = dict(attributes or {})
             file.checkpoint({})
@@ -154,7 +154,7 @@ class EventFile:
                 raise ValueError(f"{topology}/{name}: a number too large for {item.dtype}")
             data = stored.view(np.uint8).data
             try:
-                _pwrite(self._descriptor, data, item.offset + first_row * item.dtype.itemsize)
+                pwrite(self._descriptor, data, item.offset + first_row * item.dtype.itemsize)
             except OSError as error:
                 fail(self.part, error)
 
@@ -184,7 +184,7 @@ class EventFile:
         try:
             if whole and not self._rebuild:
                 self._record(finishing=True)
-                _reserve(self._descriptor, os.fstat(self._descriptor).st_size + _structure_bytes(header))
+                reserve(self._descriptor, os.fstat(self._descriptor).st_size + structure_bytes(header))
                 with h5py.File(self.part, "r+") as file:
                     write_header(file, header)
                 self.close()
@@ -232,7 +232,7 @@ class EventFile:
         try:
             layout = _make(copy, header, rows, dtypes, self._attributes)
             target = os.open(copy, os.O_RDWR | getattr(os, "O_BINARY", 0))
-            _reserve(target, os.fstat(target).st_size)
+            reserve(target, os.fstat(target).st_size)
             for name, columns in self._layout.items():
                 for column, item in columns.items():
                     at = layout[name][column].offset or 0
@@ -270,10 +270,10 @@ def _make(
     # The HDF5 library may crash when the disk is full, so ask the disk first.
     row_bytes = {name: sum(np.dtype(kind).itemsize for kind in columns.values()) for name, columns in dtypes.items()}
     columns = sum(len(kinds) for kinds in dtypes.values())
-    size = sum(int(n) * row_bytes[name] for name, n in rows.items()) + 2048 * columns + _structure_bytes(header)
+    size = sum(int(n) * row_bytes[name] for name, n in rows.items()) + 2048 * columns + structure_bytes(header)
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
-        _reserve(descriptor, size)
+        reserve(descriptor, size)
     finally:
         os.close(descriptor)
     with h5py.File(part, "w") as file:
@@ -282,12 +282,12 @@ def _make(
         return column_layout(file)
 
 
-def _structure_bytes(header: Header) -> int:
+def structure_bytes(header: Header) -> int:
     """Room for the header and its views: generous, it is given back when the HDF5 library closes the file."""
     return 3 * len(header.dumps()) + 3 * len(header.card) + (1 << 16)
 
 
-def _reserve(descriptor: int, size: int) -> None:
+def reserve(descriptor: int, size: int) -> None:
     """Take the blocks of the whole file now: a full disk is told before the work, not after it."""
     if size and hasattr(os, "posix_fallocate"):
         try:
@@ -325,7 +325,8 @@ def _discard(part: Path, path: Path) -> None:
         os.close(descriptor)
 
 
-def _pwrite(descriptor: int, data: memoryview, offset: int) -> None:
+def pwrite(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`."""
     while data:
         written = os.pwrite(descriptor, data, offset)
         data, offset = data[written:], offset + written
@@ -336,5 +337,5 @@ def _copy(source: int, start: int, target: int, at: int, size: int) -> None:
         data = os.pread(source, min(size, _COPY_BYTES), start)
         if not data:
             raise OSError(5, "the file ends too early")
-        _pwrite(target, memoryview(data), at)
+        pwrite(target, memoryview(data), at)
         start, at, size = start + len(data), at + len(data), size - len(data)

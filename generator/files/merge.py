@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from darkhorn.generator.certificate import overweight_bound
 from darkhorn.generator.events import CHUNK, Events
 from darkhorn.generator.files.columns import Columns
 from darkhorn.generator.files.formats import HDF5, format_of
@@ -18,7 +19,7 @@ from darkhorn.kernels.errors import InputError
 _SAME = ("seed", "n_shards", "n_total", "unweighted", "generator_version", "x64")
 _Piece = tuple[tuple[int, int, int, int], int]  # a stretch as of `_runs`, and the table it is in
 _MERGED = "merged_shards"
-_SUMS = ("sum_w", "sum_w2", "attempted", "kept")
+_SUMS = ("sum_w", "sum_w2", "attempted", "kept", "overweight_events")
 
 
 def merge(paths: Sequence[str | Path], out: str | Path, overwrite: bool = False, allow_missing: bool = False) -> Path:
@@ -75,6 +76,13 @@ def merged_header(headers: Sequence[Header]) -> Header:
             new["max_weight"] = max(c["max_weight"] for c in same)
         if "overweight_fraction" in channel and kept:
             new["overweight_fraction"] = sum(c["overweight_fraction"] * c.get("kept", 0) for c in same) / kept
+        if "overweight_bound" in channel and first.unweighted:
+            found = first.plan["channels"][index]
+            above, tried = new["overweight_events"], new["attempted"]
+            new["overweight_bound"] = overweight_bound(above, tried, found["supremum"], found["rate"])
+        if "reweighting" in first.extra:  # their rate is that of their sum, no longer the pilot's
+            for key in ("rate", "rate_error"):
+                new[key] = _mean_rate(key, same, headers)
         channels.append(new)
     numbers = sorted(number for header in headers for number in _shards_in(header))
     whole = len(numbers) == first.n_shards
@@ -88,6 +96,13 @@ def merged_header(headers: Sequence[Header]) -> Header:
         channels=channels,
         extra=extra if whole else extra | {_MERGED: numbers},
     )
+
+
+def _mean_rate(key: str, channels: Sequence[dict[str, Any]], headers: Sequence[Header]) -> float:
+    """Mean over files by exposure; of errors, that of independent files."""
+    parts = [float(channel[key]) * header.pot for channel, header in zip(channels, headers, strict=True)]
+    total = float(np.linalg.norm(parts) if key == "rate_error" else np.sum(parts))
+    return total / float(np.sum([header.pot for header in headers]))
 
 
 def _check_same_run(files: Sequence[Path], shards: Sequence[Events]) -> None:

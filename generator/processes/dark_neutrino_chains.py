@@ -68,7 +68,18 @@ def names_stage(names: Names) -> Stage:
         }
         return found, None
 
-    return Stage("names", (), run, weighs=False)
+    def restore(state: State) -> State:
+        """The names of the program for those of the record; what they were called before stands no more."""
+        parts = ("px", "py", "pz", "e", "pdg", "mass")
+        found = {
+            f"{program}_{part}": state[f"{file}_{part}"]
+            for program, file in names
+            for part in parts
+            if f"{file}_{part}" in state
+        }
+        return {**state, **found}
+
+    return Stage("names", (), run, weighs=False, restore=restore)
 
 
 @lru_cache

@@ -7,11 +7,21 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from darkhorn.generator.chain import Params, Stage, State
+from darkhorn.generator.chain import Params, Stage, State, same
+from darkhorn.generator.stages import SAME_N
 from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_rest, boost_to_rest, four
-from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel, DileptonUniforms, sample_dilepton
-from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain
+from darkhorn.kernels.matrix_elements.dilepton_decay import (
+    DileptonKinematics,
+    DileptonModel,
+    DileptonUniforms,
+    dilepton_density,
+    dilepton_kinematics,
+    sample_dilepton,
+    within_limits,
+)
+from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, chain_density, sample_chain
 from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
 from darkhorn.kernels.sampling import flat_in_inverse
 from darkhorn.kernels.trigonometry import sincos2pi
@@ -20,6 +30,14 @@ from darkhorn.kernels.trigonometry import sincos2pi
 def momentum_columns(prefix: str, p: FourVector) -> State:
     """The four columns of a momentum."""
     return {f"{prefix}_px": p.x, f"{prefix}_py": p.y, f"{prefix}_pz": p.z, f"{prefix}_e": p.e}
+
+
+def _scattering_density(params: Params, state: State) -> jax.Array:
+    """dsigma/dQ^2, 1e-38 cm^2/GeV^2. params: as `_scattering`."""
+    return dsigma_dq2(
+        state["energy"], state["q2"], params["m_n"], params["m_zprime"], params["helicity"], params["chirality"],
+        params["target"], params["vertices"],
+    )  # fmt: skip
 
 
 def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
@@ -31,9 +49,7 @@ def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[S
     energy, m, mass = state["energy"], params["m_n"], params["target"].mass
     cm = invariants(energy, m, mass)
     q2, jacobian = flat_in_inverse(u[0], cm.q2_min, cm.q2_max, params["q2_pole"])
-    density = dsigma_dq2(
-        energy, q2, m, params["m_zprime"], params["helicity"], params["chirality"], params["target"], params["vertices"]
-    )
+    density = _scattering_density(params, {"energy": energy, "q2": q2})
     return {"q2": q2, "azimuth": u[1], **scattered(energy, q2, m, mass)}, density * jacobian
 
 
@@ -134,6 +150,86 @@ def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Sta
     return columns, params["branching"]
 
 
+def _kinematics_of(params: Params, state: State) -> DileptonKinematics:
+    """Invariants of the decay, from the stored momenta."""
+    m = params["m_n"]
+    n4, axis = produced_and_axis(params, state)
+    nu_out, em, ep = (
+        boost_to_rest(FourVector(*(state[f"{role}_{c}"] for c in ("e", "px", "py", "pz"))), n4, m)
+        for role in ("nu_out", "em", "ep")
+    )
+    return dilepton_kinematics(nu_out, em, ep, axis)
+
+
+def _share_of(params: Params, state: State) -> jax.Array:
+    """Share of the daughter that the event has among all."""
+    pdg = state["nu_out_pdg"]
+    share = jnp.zeros(pdg.shape, params["flavour_share"].dtype)
+    for k in range(params["flavour_share"].shape[0]):
+        share = share + jnp.where(pdg == params["daughter_pdg"][k], params["flavour_share"][k], 0.0)
+    return share
+
+
+def _products_density(params: Params, state: State) -> jax.Array:
+    """Branching ratio times the share of the daughter times the density of the angles. params: as `_products`."""
+    _, cosine, lepton = _kinematics_of(params, state)
+    angles = chain_density(
+        params["m_n"], params["m_j"], params["m_zprime"], params["m_lepton"], params["helicity"], params["majorana"],
+        params["polarised"], cosine, lepton,
+    )  # fmt: skip
+    density: jax.Array = params["branching"] * _share_of(params, state) * angles
+    return density
+
+
+def _pair_density(params: Params, state: State) -> jax.Array:
+    """dGamma/Gamma of the decay times the share of the daughter. params: as `_pair`."""
+    model, kinematics = _dilepton_model(params), _kinematics_of(params, state)
+    kinematics = kinematics._replace(q2=within_limits(kinematics.q2, model))
+    shape = dilepton_density(kinematics, model, params["helicity"]) / params["width_n"]
+    density: jax.Array = shape * _share_of(params, state)
+    return density
+
+
+_SAME_MASSES = {"m_n": "the mass (GeV) of the state that the beam makes", "m_j": "the mass (GeV) of its daughter"}
+_same_pair = same(**_SAME_MASSES, m_lepton="the mass (GeV) of the lepton")
+_same_chain = same(**_SAME_MASSES, m_zprime="the mass (GeV) of the Z', which is on its shell in every event,")
+
+
+def _missing_daughters(old: Params, new: Params) -> list[str]:
+    """Daughters that the wanted model has and the events never have."""
+    shares: list[dict[int, float]] = []
+    for params in (old, new):
+        shares.append({})
+        for pdg, share in zip(np.asarray(params["daughter_pdg"]), np.asarray(params["flavour_share"]), strict=True):
+            shares[-1][int(pdg)] = shares[-1].get(int(pdg), 0.0) + float(share)
+    lacking = {pdg: share for pdg, share in shares[1].items() if share > 0 and not shares[0].get(pdg, 0.0) > 0}
+    if not lacking:
+        return []
+    names = ", ".join(map(str, sorted(lacking)))
+    return [f"no event has a daughter with the PDG code {names}, but {100 * sum(lacking.values()):.3g} % of N have it"]
+
+
+def _products_cover(old: Params, new: Params) -> list[str]:
+    return [*_same_chain(old, new), *_missing_daughters(old, new)]
+
+
+def _pair_covers(old: Params, new: Params) -> list[str]:
+    return [*_same_pair(old, new), *_missing_daughters(old, new)]
+
+
+def _dilepton_model(params: Params) -> DileptonModel:
+    return DileptonModel(
+        params["m_n"],
+        params["m_j"],
+        params["m_zprime"],
+        params["width_zprime"],
+        params["m_lepton"],
+        params["decay_coupling"],
+        params["charge_coupling"],
+        params["majorana"],
+    )
+
+
 def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """N -> daughter l- l+ through a virtual Z', with the spin of N; the factor is the density over the proposal and
     over the total width: its
@@ -144,16 +240,7 @@ def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     m = params["m_n"]
     n4, axis = produced_and_axis(params, state)
     pdg, azimuth = choose(u[2], params["flavour_share"], params["daughter_pdg"])
-    model = DileptonModel(
-        m,
-        params["m_j"],
-        params["m_zprime"],
-        params["width_zprime"],
-        params["m_lepton"],
-        params["decay_coupling"],
-        params["charge_coupling"],
-        params["majorana"],
-    )
+    model = _dilepton_model(params)
     uniforms = DileptonUniforms(u[0], u[1], azimuth, u[3], u[4])
     decay, weight = sample_dilepton(uniforms, model, params["helicity"], axis)
     columns = {
@@ -177,8 +264,20 @@ def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array,
     return chosen, jnp.clip((u - low) / jnp.where(width > 0, width, 1.0), 0.0, 1.0)
 
 
-SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",))
+SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",), density=_scattering_density, covers=SAME_N)
 AIM = Stage("aim", (), _aim, weighs=False)
 MOMENTA = Stage("momenta", (), _momenta, weighs=False)
-PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products)
-PAIR = Stage("branching", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _pair)
+PRODUCTS = Stage(
+    "branching",
+    ("polar", "azimuth", "lepton", "lepton_azimuth"),
+    _products,
+    density=_products_density,
+    covers=_products_cover,
+)
+PAIR = Stage(
+    "branching",
+    ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"),
+    _pair,
+    density=_pair_density,
+    covers=_pair_covers,
+)

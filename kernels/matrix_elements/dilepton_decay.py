@@ -22,8 +22,7 @@ from darkhorn.kernels.kinematics import FourVector, Vector, boost_to_rest, is_op
 from darkhorn.kernels.matrix_elements.neutral_decays import (
     ChainAngles,
     ChainDecay,
-    chain_density_terms,
-    neutrino_slope,
+    chain_density,
     sample_chain,
     width_to_vector,
     width_vector_to_leptons,
@@ -107,10 +106,8 @@ def _spectrum(q2: jax.Array, offset: jax.Array, model: DileptonModel) -> jax.Arr
 def dilepton_density(kinematics: DileptonKinematics, model: DileptonModel, helicity: jax.Array) -> jax.Array:
     """d^5 Gamma/(dq^2 dcos dphi dOmega_l), GeV^-1: the one density that samples, weights and reweights.
 
-    dGamma/dq^2 (1 + a cos)/(4 pi) D/[(4 pi/3)(3A - B cos alpha)], with D = A - B (khat.e)(phat.e) of
-    `chain_density_terms` and a of `neutrino_slope`. phi is the azimuth of nu_j about the spin axis, Omega_l the
-    direction of l- in the frame of the pair; helicity is the polarisation along the spin axis (any number in [-1, 1]),
-    without effect for Majorana.
+    dGamma/dq^2 times `chain_density` at m_V = q. helicity is the polarisation along the spin axis (any number in
+    [-1, 1]), without effect for Majorana.
 
     Shapes broadcast. Zero outside the limits of q^2. Accuracy as `dilepton_spectrum`.
     """
@@ -118,19 +115,17 @@ def dilepton_density(kinematics: DileptonKinematics, model: DileptonModel, helic
     low, high = _limits(model)
     inside = (q2 > low) & (q2 < high)
     q2 = jnp.where(inside, q2, 0.5 * (low + high))
-    q = jnp.sqrt(q2)
-    m, m_j, majorana = model.m, model.m_j, model.majorana
-    a, b, cos_alpha, sin_alpha = chain_density_terms(m, m_j, q, model.m_lepton, helicity, majorana, cosine)
-    shape = (a - b * (cos_alpha * e.z + sin_alpha * e.x) * e.z) / (3 * a - b * cos_alpha)
-    polar = 1 + neutrino_slope(m, m_j, q, helicity * (1 - majorana)) * cosine
-    density = dilepton_spectrum(q2, model) * polar * shape * (3 / (16 * jnp.pi * jnp.pi))
+    m, m_j, m_lepton, majorana = model.m, model.m_j, model.m_lepton, model.majorana
+    one = jnp.ones_like(m)
+    angles = chain_density(m, m_j, jnp.sqrt(q2), m_lepton, helicity, majorana, one, cosine, e)
+    density = dilepton_spectrum(q2, model) * angles
     return jnp.where(inside, density, 0.0)
 
 
 def dilepton_kinematics(
     neutrino: FourVector, negative: FourVector, positive: FourVector, spin_axis: Vector
 ) -> DileptonKinematics:
-    """Arguments of `dilepton_density` of products given in the rest frame of N. Shapes (n,); GeV.
+    """Arguments of `dilepton_density` and `chain_density` of products given in the rest frame of N. Shapes (n,); GeV.
 
     Accuracy of q^2: rounding times E_ll^2/q^2.
     """
@@ -146,6 +141,13 @@ def dilepton_kinematics(
         z_axis.x * across.y - z_axis.y * across.x,
     )
     return DileptonKinematics(q2, cosine, Vector(e.dot(across), e.dot(y_axis), e.dot(z_axis)))
+
+
+def within_limits(q2: jax.Array, model: DileptonModel) -> jax.Array:
+    """q^2 of products of this decay, brought back between the thresholds where rounding has put it on or beyond one."""
+    low, high = _limits(model)
+    margin = 8 * float(np.finfo(q2.dtype).eps)
+    return jnp.clip(q2, low * (1 + margin), high * (1 - margin))
 
 
 def _unit(v: Vector) -> Vector:

@@ -269,6 +269,31 @@ def chain_density_terms(
     return a, b, jnp.where(k_norm > 0, kz / safe, 1.0), jnp.where(k_norm > 0, kx / safe, 0.0)
 
 
+def chain_density(
+    m: jax.Array,
+    m_j: jax.Array,
+    m_vector: jax.Array,
+    m_lepton: jax.Array,
+    helicity: jax.Array,
+    majorana: jax.Array,
+    polarised: jax.Array,
+    cos_neutrino: jax.Array,
+    lepton: Vector,
+) -> jax.Array:
+    """Density d^4N/(dcos dphi dOmega_l) of what `sample_chain` draws; its integral is 1.
+
+    (1 + a cos)/(4 pi) D/[(4 pi/3)(3A - B cos alpha)], with D = A - B (khat.e)(phat.e) of `chain_density_terms` and a of
+    `neutrino_slope`. phi is the azimuth of nu_j about the spin axis; e = `lepton`, the direction of l- in the frame of
+    the pair (z' along nu_j, x' along the part of the spin axis across it). Shapes broadcast; GeV. The chain must be
+    open.
+    """
+    a, b, cos_alpha, sin_alpha = chain_density_terms(m, m_j, m_vector, m_lepton, helicity, majorana, cos_neutrino)
+    b = b * polarised
+    shape = (a - b * (cos_alpha * lepton.z + sin_alpha * lepton.x) * lepton.z) / (3 * a - b * cos_alpha)
+    polar = 1 + neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana)) * cos_neutrino
+    return polar * shape * (3 / (16 * jnp.pi * jnp.pi))
+
+
 def sample_chain(
     u: ChainAngles,
     m: jax.Array,

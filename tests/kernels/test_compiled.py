@@ -141,6 +141,9 @@ CASES: dict[str, Case] = {
     ),
     "neutrino_slope": Case(lambda rng, n: (between(0.2, 0.6)(rng, n), *masses(0.05, 0.1, -1.0))),
     "chain_density_terms": Case(lambda rng, n: (*masses(0.2, 0.1, 0.06, 0.02, -1.0, 0.0), between(-1, 1)(rng, n))),
+    "chain_density": Case(
+        lambda rng, n: (*masses(0.2, 0.1, 0.06, 0.02, -1.0, 0.0, 1.0), between(-1, 1)(rng, n), unit(rng, n))
+    ),
     # rounding decides which side of a split a number near it falls: then a row may differ, none did for these
     "sample_chain": Case(chain, tolerance=1e-8),
     "pair_observables": Case(
