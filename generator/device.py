@@ -36,7 +36,7 @@ def require_x64() -> None:
         )
 
 
-def _rows(chain: Chain, grid: jax.Array, u: jax.Array) -> tuple[list[jax.Array], jax.Array, jax.Array]:
+def warped_rows(chain: Chain, grid: jax.Array, u: jax.Array) -> tuple[list[jax.Array], jax.Array, jax.Array]:
     """Rows of u with the adapted ones warped; the adapted ones as they were; the Jacobian."""
     adapted = list(chain.adapted)
     original = jnp.stack([u[i] for i in adapted])
@@ -54,7 +54,7 @@ def events(
 
     `scale` (events of the run that share the rate: 1/N) goes into `w_sampling` together with the Jacobian of the map.
     """
-    rows, _, jacobian = _rows(chain, grid, u)
+    rows, _, jacobian = warped_rows(chain, grid, u)
     state = chain(params, rows)
     sampling = jacobian * scale
     state = {**state, "w_sampling": sampling, "weight": state["weight"] * sampling}
@@ -68,7 +68,7 @@ def weights_of(chain: Chain, params: Any, grid: jax.Array, u: jax.Array) -> jax.
     """Weights of the events with uniforms u (D, n), Jacobian of the map included: their mean is the expected number
     of events. Pure.
     """
-    rows, _, jacobian = _rows(chain, grid, u)
+    rows, _, jacobian = warped_rows(chain, grid, u)
     return chain(params, rows)["weight"] * jacobian
 
 
@@ -148,7 +148,7 @@ def pilot(chain: Chain, params: Any, key: jax.Array, n: int) -> dict[str, jax.Ar
         grid, mean, square, largest = carry
         index = offset + r.astype(jnp.uint32) * n
         u = uniforms(key, index, jnp.zeros_like(index), len(chain.dims))
-        rows, original, jacobian = _rows(chain, grid, u)
+        rows, original, jacobian = warped_rows(chain, grid, u)
         weight = chain(params, rows)["weight"] * jacobian
         training = r < PILOT_ROUNDS
         grid = jnp.where(training, refine(grid, original, weight), grid)

@@ -162,6 +162,12 @@ def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     return columns, weight / params["width_n"]
 
 
+def _branching(params: Params, state: State) -> jax.Array:
+    """The branching ratio of the decay: the mean of the factor of `_products` and of `_pair`. params: `branching`."""
+    ratio: jax.Array = params["branching"]
+    return ratio
+
+
 def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One of k values with the given shares, and the rest of u as a new uniform number."""
     chosen = jnp.broadcast_to(value[0], u.shape)
@@ -177,5 +183,5 @@ def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array,
 SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",))
 AIM = Stage("aim", (), _aim, weighs=False)
 MOMENTA = Stage("momenta", (), _momenta, weighs=False)
-PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products)
-PAIR = Stage("branching", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _pair)
+PRODUCTS = Stage("branching", ("polar", "azimuth", "lepton", "lepton_azimuth"), _products, expected=_branching)
+PAIR = Stage("branching", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _pair, expected=_branching)
