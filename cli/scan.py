@@ -66,8 +66,8 @@ def command(
 ) -> None:
     """Expected events in the exposure of CARD at each point of a grid, to an HDF5 file.
 
-    Keys of the model share one compilation per kind of decay; others (exposure, detector, physics switches) are made ready one by
-    one. A point that the card does not allow is NaN, with status 2 and a message.
+    Keys of the model share one compilation per kind of decay; others (exposure, detector, physics switches) are made
+    ready one by one. A point that the card does not allow is NaN, with status 2 and a message.
     """
     from darkhorn.generator.runcard import load_card
     from darkhorn.generator.scan_grid import Grid

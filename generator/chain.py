@@ -102,7 +102,7 @@ def rate_chain(chain: Chain, params: Params) -> Chain:
         at = found.stages.index(stage)
         shorter = (_expected_only(stage),) if stage.weighs else ()
         trial = Chain((*found.stages[:at], *shorter, *found.stages[at + 1 :]))
-        rows = [jax.ShapeDtypeStruct((2,), jnp.result_type(float))] * len(trial.dims)
+        rows = [jnp.zeros(2)] * len(trial.dims)
         try:
             jax.eval_shape(trial, params, rows)
         except KeyError:  # a later stage reads what this one makes

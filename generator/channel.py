@@ -69,8 +69,8 @@ class Process:
     build   card -> channels; host side; raises InputError for what the schema could not see
     widths  card -> the rows of `darkhorn widths`
     xsec    (card, energies GeV, targets) -> the rows of `darkhorn xsec`
-    point   card -> (kind, `params["model"]`): what a scan needs of a card; cards of one kind share their programs and differ
-            in that pytree alone; raises InputError for what `build` would refuse
+    point   card -> (kind, `params["model"]`): what a scan needs of a card; cards of one kind share their programs
+            and differ in that pytree alone; raises InputError for what `build` would refuse
     """
 
     name: str

@@ -38,7 +38,7 @@ _DECADES = 12  # of events that a plane shows below its maximum
 
 
 def plot_file(path: Path, output: Path, levels: Sequence[float] = (), overwrite: bool = False) -> None:
-    """Draw the scan or the events in a file to a picture. Raises InputError (file, ending, no matplotlib), OutputError."""
+    """Draw the scan or the events in a file. Raises InputError (file, ending, no matplotlib), OutputError."""
     if output.suffix not in ENDINGS:
         raise InputError("-o", str(output), "a name that ends in " + ", ".join(ENDINGS), "The ending is the format.")
     figure_class = _figure_class()
@@ -63,7 +63,8 @@ def _figure_class() -> Any:
 # ------------------------------------------------------------------------------------------------------------
 # scans
 def draw_scan(scan: Scan, levels: Sequence[float] = (), figure_class: Any = None) -> Any:
-    """Figure of a scan: two axes of numbers as a plane with contours of expected events, one axis as a line with its error.
+    """Figure of a scan: two axes of numbers as a plane with contours of expected events, one axis as a line with its
+    error.
 
     An axis of words beside one of numbers makes one line per word. Raises InputError for other scans.
     """
@@ -103,9 +104,7 @@ def _plane(figure: Any, axes: Any, scan: Scan, levels: Sequence[float]) -> None:
     low = max(float(np.nanmin(positive)), top * 10.0**-_DECADES)
     low = low if low < top else top / 10
     xs, ys = x.numbers[order[0]], y.numbers[order[1]]
-    mesh = axes.pcolormesh(
-        xs, ys, positive, norm=LogNorm(low, top), cmap="viridis", shading="nearest", rasterized=True
-    )
+    mesh = axes.pcolormesh(xs, ys, positive, norm=LogNorm(low, top), cmap="viridis", shading="nearest", rasterized=True)
     refused = scan.status[np.ix_(*order)].T == FAILED
     if refused.any():
         axes.pcolormesh(
@@ -122,7 +121,9 @@ def _plane(figure: Any, axes: Any, scan: Scan, levels: Sequence[float]) -> None:
     inside = [level for level in anchored if low < level < top]
     if inside and min(events.shape) > 1:
         floor = np.where(np.isfinite(positive), positive, np.where(np.isfinite(events), low * 1e-3, np.nan))
-        lines = axes.contour(xs, ys, np.log10(floor), levels=np.log10(inside), colors="white", linewidths=0.9, linestyles="solid")
+        lines = axes.contour(
+            xs, ys, np.log10(floor), levels=np.log10(inside), colors="white", linewidths=0.9, linestyles="solid"
+        )
         plain = LogFormatterMathtext()
         names = {np.log10(v): f"{v:g}" if levels or 1e-2 <= v <= 1e3 else plain(v) for v in inside}
         axes.clabel(lines, fmt=names, fontsize=8)
@@ -181,8 +182,8 @@ def _power(value: float) -> str:
 def draw_events(events: Events, figure_class: Any = None) -> Any:
     """Figure of the standard distributions of the visible pair, weighted to the exposure of the file.
 
-    Energy, cosine to the z axis of the detector, opening angle, energy asymmetry |E1 - E2|/(E1 + E2), and the vertex of the
-    decay. Raises InputError for events without a pair of visible leptons.
+    Energy, cosine to the z axis of the detector, opening angle, energy asymmetry |E1 - E2|/(E1 + E2), and the vertex of
+    the decay. Raises InputError for events without a pair of visible leptons.
     """
     figure_class = figure_class or _figure_class()
     found = pair_quantities(events)

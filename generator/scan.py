@@ -1,9 +1,9 @@
 """Expected events over a grid of cards: `darkhorn scan` and `Simulation.scan`.
 
 Points whose cards differ in the model alone share one Build, one compilation and their random numbers. They are worked
-off in rows along one axis (`Grid.fast_axis`); each channel gets an importance map per row, and points are doubled for the
-channels that spoil the precision. Every row is a function of (card, grid, seed, precision) alone: rows can be made in any order
-and on any number of threads.
+off in rows along one axis (`Grid.fast_axis`); each channel gets an importance map per row, and points are doubled for
+the channels that spoil the precision. Every row is a function of (card, grid, seed, precision) alone: rows can be made
+in any order and on any number of threads.
 """
 
 import os
@@ -122,7 +122,7 @@ class _Sums:
 
     @property
     def rate(self) -> NDArray[np.float64]:
-        return self.means.mean(axis=1) / self.blocks
+        return np.asarray(self.means.mean(axis=1) / self.blocks)
 
     @property
     def variance(self) -> NDArray[np.float64]:
@@ -185,8 +185,8 @@ class RowMaker:
             score = np.max(variances[bad] / total[bad, None] ** 2, axis=0)
             if full[np.argmax(score)]:
                 break
-            for channel in np.flatnonzero((score >= SHARE * score.max()) & ~full):
-                self._extend(work[channel], int(channel), work[channel][1].blocks)
+            for chosen in np.flatnonzero((score >= SHARE * score.max()) & ~full).tolist():
+                self._extend(work[chosen], chosen, work[chosen][1].blocks)
         spread = np.sum([sums.spread for _, sums in work], axis=0)[: len(row)]
         ess = np.where(spread > 0, total**2 / np.where(spread > 0, spread, 1.0), 0.0)
         status = np.where(bad, IMPRECISE, OK).astype(np.int8)
@@ -197,9 +197,7 @@ class RowMaker:
         chain, layout, params, channel = family.short, family.layout, family.params[i], family.channels[i]
         assert chain is not None
         key = jnp.asarray(channel_key(self.seed, channel.name, "pilot"))
-        grid = train(
-            chain, layout, params, *family.split(leaves, i, middle), key, TRAIN_ROUNDS, TRAIN_EVENTS
-        )
+        grid = train(chain, layout, params, *family.split(leaves, i, middle), key, TRAIN_ROUNDS, TRAIN_EVENTS)
         shared, varying = family.split(leaves, i, None)
         dims = len(chain.dims)
         shift = self.points.shift(dims, channel.name)

@@ -17,8 +17,8 @@ from darkhorn.generator.scan_grid import Grid
 from darkhorn.generator.scan_result import Scan
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 
-# Parameters of a channel that follow from the model: `model` itself is replaced at each point; tables of the flux begin at
-# the threshold of the state that is made, and those with the lowest serve all.
+# Parameters of a channel that follow from the model: `model` itself is replaced at each point; tables of the flux begin
+# at the threshold of the state that is made, and those with the lowest serve all.
 _OF_MODEL = ("model", "flux")
 
 
@@ -153,9 +153,9 @@ def _build(process: Process, scan: Scan, index: Index) -> tuple[Build, list[str]
 def _extremes(indices: Sequence[Index]) -> list[Index]:
     """Points at the corners and ends of a set: where channels open and close, and thresholds are lowest."""
     axes = range(len(indices[0]))
-    found = [pick(indices, key=lambda index: index[i]) for i in axes for pick in (min, max)]  # noqa: B023
+    found = [pick(indices, key=lambda index: index[i]) for i in axes for pick in (min, max)]
     for signs in itertools.product((-1, 1), repeat=min(len(indices[0]), 4)):
-        found.append(max(indices, key=lambda index: sum(s * n for s, n in zip(signs, index, strict=False))))  # noqa: B023
+        found.append(max(indices, key=lambda index: sum(s * n for s, n in zip(signs, index, strict=False))))
     return list(dict.fromkeys(found))
 
 
@@ -181,7 +181,7 @@ def _serves(reference: Build, other: Build) -> bool:
             return False
         leaves, structure = jax.tree.flatten(rest(channel))
         own_leaves, own_structure = jax.tree.flatten(rest(own))
-        if structure != own_structure or not all(map(np.array_equal, leaves, own_leaves)):
+        if str(structure) != str(own_structure) or not all(map(np.array_equal, leaves, own_leaves)):
             return False
     return True
 

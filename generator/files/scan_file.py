@@ -57,8 +57,8 @@ def scan_to_file(
 ) -> Scan:
     """Scan a grid into an HDF5 file; returns the scan.
 
-    A scan that was stopped or killed continues with `resume` (same card, grid, seed and precision), to the same bits as an
-    uninterrupted one. Raises OutputError (exists, not writable), InputError (grid, nothing to resume, another scan),
+    A scan that was stopped or killed continues with `resume` (same card, grid, seed and precision), to the same bits as
+    an uninterrupted one. Raises OutputError (exists, not writable), InputError (grid, nothing to resume, another scan),
     Interrupted after SIGTERM, with `<path>.part` left to resume.
     """
     from darkhorn.generator.generate import stop_on_sigterm

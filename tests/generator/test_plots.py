@@ -1,6 +1,7 @@
 """Pictures of scans and of events: what is drawn, and what is refused."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ pytest.importorskip("matplotlib")
 PLANE = {"model.m4": "10 MeV:400 MeV:12:log", "model.umu4_sq": "1e-12:1e-7:9:log"}
 
 
-def filled(grid: dict[str, object]) -> Scan:
+def filled(grid: Mapping[str, object]) -> Scan:
     """A scan with made-up events: contours are straight lines."""
     scan = new_scan(load_card("microboone"), grid, 1e-2, 1)
     position = np.indices(scan.grid.shape)
@@ -32,10 +33,12 @@ def test_a_plane_has_labels_scales_and_contours() -> None:
     scan.refuse(0, "not allowed")
     scan.events[0, 0] = np.nan
     axes = draw_scan(scan, levels=[0.5, 2.3]).axes[0]
-    assert "MeV" in axes.get_xlabel() and "mu4" in axes.get_ylabel()
+    assert "MeV" in axes.get_xlabel()
+    assert "mu4" in axes.get_ylabel()
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert {text.get_text() for text in axes.texts} >= {"0.5", "2.3"}
-    assert axes.get_legend() is not None and scan.status[0, 0] == FAILED
+    assert axes.get_legend() is not None
+    assert scan.status[0, 0] == FAILED
 
 
 def test_the_picture_is_not_transposed() -> None:
@@ -48,7 +51,9 @@ def test_the_picture_is_not_transposed() -> None:
 
 def test_one_axis_is_a_line_and_words_make_several() -> None:
     line = draw_scan(filled({"model.m4": "10 MeV:400 MeV:12"})).axes[0]
-    assert len(line.lines) == 1 and len(line.collections) == 1 and line.get_ylabel() == "expected events"
+    assert len(line.lines) == 1
+    assert len(line.collections) == 1
+    assert line.get_ylabel() == "expected events"
     both = draw_scan(filled({"model.hnl": "dirac,majorana", "model.m4": "10 MeV:400 MeV:12"})).axes[0]
     assert [text.get_text() for text in both.get_legend().get_texts()] == ["dirac", "majorana"]
     with pytest.raises(InputError, match="axes"):
@@ -60,7 +65,8 @@ def test_one_axis_is_a_line_and_words_make_several() -> None:
 def test_quantities_of_the_pair(sample: Events) -> None:
     """Against the mass of the pair: m^2 = 2 m_e^2 + 2 (E1 E2 - p1 p2 cos(opening)), which is that of the Z'."""
     found = pair_quantities(sample)
-    assert len(found["weight"]) == len(sample) and (np.abs(found["cosine"]) <= 1).all()
+    assert len(found["weight"]) == len(sample)
+    assert (np.abs(found["cosine"]) <= 1).all()
     e, m_e = found["energy"], 0.000510998950
     one, two = e * (1 + found["asymmetry"]) / 2, e * (1 - found["asymmetry"]) / 2
     momenta = np.sqrt((one**2 - m_e**2) * np.maximum(two**2 - m_e**2, 0))
@@ -79,7 +85,8 @@ def test_files_and_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path, picture = tmp_path / "scan.h5", tmp_path / "scan.png"
     save_scan(filled(PLANE), path)
     plot_file(path, picture)
-    assert picture.read_bytes().startswith(b"\x89PNG") and not (tmp_path / "scan.png.part").exists()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "scan.png.part").exists()
     with pytest.raises(OutputError, match="existing"):
         plot_file(path, picture)
     with pytest.raises(InputError, match="ends in"):

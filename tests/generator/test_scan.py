@@ -9,8 +9,8 @@ import cards
 import numpy as np
 import pytest
 
-from darkhorn.generator.files.scan_file import is_scan, read_scan, save_scan, scan_to_file
 from darkhorn.generator.files.output import part_name
+from darkhorn.generator.files.scan_file import is_scan, read_scan, save_scan, scan_to_file
 from darkhorn.generator.scan_result import FAILED, IMPRECISE, OK, Scan
 from darkhorn.generator.simulation import Simulation
 from darkhorn.kernels.errors import InputError, Interrupted, OutputError
@@ -32,7 +32,8 @@ def test_points_agree_with_rate(scan: Scan) -> None:
     """Three points, each within 7 of the combined error: Student's t with 7 degrees of freedom is beyond 7 with
     probability 2e-4. A difference of 10 % would be seen.
     """
-    assert scan.complete and (scan.status == OK).all()
+    assert scan.complete
+    assert (scan.status == OK).all()
     for index in ((0, 0), (1, 2), (2, 3)):
         at = scan.grid.overrides(index)
         card = {"model.m4": at["model.m4"], "model.umu4_sq": float(at["model.umu4_sq"])}
@@ -43,8 +44,10 @@ def test_points_agree_with_rate(scan: Scan) -> None:
 
 
 def test_precision_ess_and_channels(scan: Scan) -> None:
-    assert (scan.error <= 1e-2 * scan.events).all() and (scan.error > 0).all()
-    assert (scan.ess > 100).all() and (scan.ess < 8 * 64 * 256).all()
+    assert (scan.error <= 1e-2 * scan.events).all()
+    assert (scan.error > 0).all()
+    assert (scan.ess > 100).all()
+    assert (scan.ess < 8 * 64 * 256).all()
     assert scan.channels == ["nu_mu/Ar40/coherent/conserving/tpc"]
     np.testing.assert_allclose(scan.by_channel.sum(axis=-1), scan.events, rtol=1e-12)
 
@@ -57,8 +60,8 @@ def test_points_of_a_row_are_the_same_events(scan: Scan) -> None:
 
 
 def test_errors_are_those_of_the_spread(simulation: Simulation) -> None:
-    """12 seeds. The spread of the results over the quoted error is outside of 0.35 to 1.9 with probability 4e-4 (chi^2 of 11
-    degrees of freedom); errors wrong by a factor of 3 would be seen.
+    """12 seeds. The spread of the results over the quoted error is outside of 0.35 to 1.9 with probability 4e-4 (chi^2
+    of 11 degrees of freedom); errors wrong by a factor of 3 would be seen.
     """
     found = [simulation.scan({"model.m4": ["150 MeV"], "model.umu4_sq": ["1e-10"]}, 0.5, seed) for seed in range(12)]
     events = np.array([one.events.item() for one in found])
@@ -80,9 +83,11 @@ def test_words_make_an_axis(simulation: Simulation) -> None:
 def test_what_the_card_does_not_allow_is_not_a_number(simulation: Simulation) -> None:
     found = simulation.scan({"model.m4": "1 MeV,100 MeV,50 GeV"}, 0.1)
     assert found.status.tolist() == [FAILED, OK, OK]
-    assert np.isnan(found.events[0]) and found.events[1] > 0
+    assert np.isnan(found.events[0])
+    assert found.events[1] > 0
     assert found.events[2] == found.error[2] == 0  # the threshold lies above the flux
-    assert "closed decay" in found.messages[found.message[0]] and found.message[1] == -1
+    assert "closed decay" in found.messages[found.message[0]]
+    assert found.message[1] == -1
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,8 @@ def test_precision_has_a_range_and_may_not_be_reached(simulation: Simulation, mo
         simulation.scan(GRID, precision=1e-6)
     monkeypatch.setattr("darkhorn.generator.scan.LAST_BLOCKS", 1)
     found = simulation.scan({"model.m4": ["150 MeV"]}, precision=1e-4)
-    assert found.status[0] == IMPRECISE and found.error[0] > 1e-4 * found.events[0]
+    assert found.status[0] == IMPRECISE
+    assert found.error[0] > 1e-4 * found.events[0]
 
 
 def equal(one: Scan, other: Scan) -> bool:
@@ -117,8 +123,12 @@ def test_files_keep_everything(scan: Scan, tmp_path: Path) -> None:
     path = tmp_path / "scan.h5"
     save_scan(scan, path)
     found = read_scan(path)
-    assert is_scan(path) and equal(scan, found) and found.grid == scan.grid and found.complete
-    assert found.card.hash() == scan.card.hash() and found.channels == scan.channels
+    assert is_scan(path)
+    assert equal(scan, found)
+    assert found.grid == scan.grid
+    assert found.complete
+    assert found.card.hash() == scan.card.hash()
+    assert found.channels == scan.channels
     assert Simulation.from_card(path).card.hash() == scan.card.hash()  # a card by itself
     with pytest.raises(OutputError):
         save_scan(scan, path)
@@ -134,7 +144,8 @@ def test_a_stopped_scan_goes_on_to_the_same_bits(simulation: Simulation, tmp_pat
     path = tmp_path / "scan.h5"
     with pytest.raises(Interrupted, match="--resume"):
         scan_to_file(simulation, path, grid, 0.1, 3, watch=lambda _: signal.raise_signal(signal.SIGTERM))
-    assert not path.exists() and 0 < read_scan(part_name(path), allow_incomplete=True).points_done < 40
+    assert not path.exists()
+    assert 0 < read_scan(part_name(path), allow_incomplete=True).points_done < 40
     with pytest.raises(OutputError, match="unfinished"):
         scan_to_file(simulation, path, grid, 0.1, 3)
     with pytest.raises(InputError, match="another seed"):
@@ -142,7 +153,8 @@ def test_a_stopped_scan_goes_on_to_the_same_bits(simulation: Simulation, tmp_pat
     with pytest.raises(InputError, match="unfinished"):
         read_scan(part_name(path))
     found = scan_to_file(simulation, path, grid, 0.1, 3, resume=True)
-    assert equal(found, simulation.scan(grid, 0.1, 3)) and equal(read_scan(path), found)
+    assert equal(found, simulation.scan(grid, 0.1, 3))
+    assert equal(read_scan(path), found)
     assert [p.name for p in tmp_path.iterdir()] == ["scan.h5"]
     with pytest.raises(InputError, match="unfinished"):
         scan_to_file(simulation, path, grid, 0.1, 3, resume=True)
@@ -150,7 +162,9 @@ def test_a_stopped_scan_goes_on_to_the_same_bits(simulation: Simulation, tmp_pat
 
 @pytest.mark.slow
 def test_on_and_off_shell_in_one_grid() -> None:
-    """Each kind of decay has its own program; `rate` samples the pair, a scan takes its branching ratio. Threshold as above."""
+    """Each kind of decay has its own program; `rate` samples the pair, a scan takes its branching ratio. Threshold as
+    above.
+    """
     sim = cards.simulation(cards.ONE_CHANNEL)
     found = sim.scan({"model.mzprime": "30 MeV,400 MeV", "model.umu4_sq": "1e-10,1e-9"}, 1e-2)
     assert (found.status == OK).all()

@@ -16,7 +16,8 @@ def test_a_range_has_its_ends_and_equal_steps() -> None:
 def test_a_logarithmic_range_has_equal_ratios() -> None:
     axis = parse_axis("model.umu4_sq=1e-12:1e-6:7:log")
     np.testing.assert_allclose(axis.numbers, 10.0 ** np.arange(-12, -5), rtol=1e-12)
-    assert axis.values[0] == "1e-12" and axis.values[-1] == "1e-06"
+    assert axis.values[0] == "1e-12"
+    assert axis.values[-1] == "1e-06"
 
 
 def test_the_unit_may_stand_at_the_upper_end_alone() -> None:
@@ -27,15 +28,18 @@ def test_lists_keep_what_was_written() -> None:
     assert parse_axis("model.hnl=dirac, majorana").values == ("dirac", "majorana")
     assert parse_axis("model.hnl=dirac, majorana").number is None
     masses = parse_axis("model.m4=100 MeV,150 MeV")
-    assert masses.number == (100.0, 150.0) and masses.unit == "MeV"
+    assert masses.number == (100.0, 150.0)
+    assert masses.unit == "MeV"
     assert axis_of("model.epsilon", [1e-4, np.float64(2e-4)]).values == ("0.0001", "0.0002")
 
 
 def test_the_last_axis_runs_fastest() -> None:
     grid = Grid.of({"model.m4": "1 MeV:2 MeV:2", "model.umu4_sq": "1e-9:1e-8:3"})
-    assert grid.shape == (2, 3) and grid.size == 6
+    assert grid.shape == (2, 3)
+    assert grid.size == 6
     indices = list(grid.indices())
-    assert indices[1] == (0, 1) and [grid.flat(i) for i in indices] == list(range(6))
+    assert indices[1] == (0, 1)
+    assert [grid.flat(i) for i in indices] == list(range(6))
     assert grid.overrides((1, 0)) == {"model.m4": "2.0 MeV", "model.umu4_sq": "1e-09"}
 
 
