@@ -1,4 +1,4 @@
-"""Effective events per second of scattering in the soil and decay in the TPC: card `microboone-soil`, region soil alone.
+"""Effective events per second of scattering in the soil and decay in the TPC: card `microboone-soil`, soil alone.
 
     python benchmarks/soil.py [--events 2000000] [--repeat 3] >> benchmarks/results/soil_cpu.jsonl
 

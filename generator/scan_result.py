@@ -1,6 +1,7 @@
 """What a scan finds: arrays over the grid."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,12 @@ class Scan:
             getattr(self, name).reshape(-1)[row.points] = getattr(row, name)
         columns = [self.channels.index(name) for name in channels]
         self.by_channel.reshape(self.grid.size, -1)[row.points[:, None], columns] = row.by_channel
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write an HDF5 file (docs/scan.md), which `darkhorn.read_scan` reads. Raises OutputError."""
+        from darkhorn.generator.files.scan_file import save_scan
+
+        save_scan(self, path, overwrite)
 
     def summary(self) -> dict[str, Any]:
         """What `darkhorn scan --json` prints."""

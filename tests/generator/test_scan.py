@@ -9,8 +9,9 @@ import cards
 import numpy as np
 import pytest
 
+import darkhorn
 from darkhorn.generator.files.output import part_name
-from darkhorn.generator.files.scan_file import is_scan, read_scan, save_scan, scan_to_file
+from darkhorn.generator.files.scan_file import is_scan, read_scan, scan_to_file
 from darkhorn.generator.scan_result import FAILED, IMPRECISE, OK, Scan
 from darkhorn.generator.simulation import Simulation
 from darkhorn.kernels.errors import InputError, Interrupted, OutputError
@@ -121,8 +122,8 @@ def equal(one: Scan, other: Scan) -> bool:
 
 def test_files_keep_everything(scan: Scan, tmp_path: Path) -> None:
     path = tmp_path / "scan.h5"
-    save_scan(scan, path)
-    found = read_scan(path)
+    scan.save(path)
+    found = darkhorn.read_scan(path)
     assert is_scan(path)
     assert equal(scan, found)
     assert found.grid == scan.grid
@@ -131,7 +132,7 @@ def test_files_keep_everything(scan: Scan, tmp_path: Path) -> None:
     assert found.channels == scan.channels
     assert Simulation.from_card(path).card.hash() == scan.card.hash()  # a card by itself
     with pytest.raises(OutputError):
-        save_scan(scan, path)
+        scan.save(path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError):
         read_scan(path)
