@@ -162,14 +162,12 @@ def test_a_stopped_scan_goes_on_to_the_same_bits(simulation: Simulation, tmp_pat
 
 
 def test_scattering_in_the_soil() -> None:
-    """Two regions, two chains: N4 of about a metre. Threshold as above."""
-    model = {"regions": ["tpc", "soil"], "model.gD": 0.02}
-    sim = cards.simulation({**cards.ONE_CHANNEL, **model})
-    found = sim.scan({"model.m4": "100 MeV,200 MeV", "model.umu4_sq": "1e-11,1e-9"}, 1e-2)
-    assert {name.rsplit("/", 1)[1] for name in found.channels} == {"tpc", "soil"}
-    wanted = cards.simulation({**cards.ONE_CHANNEL, **model, "model.m4": "200 MeV", "model.umu4_sq": 1e-9}).rate(5e-3)
-    assert abs(found.events[1, 1] - wanted["events"]) < 7 * np.hypot(found.error[1, 1], wanted["error"])
-    assert found.by_channel[1, 1].min() > 0.02 * found.events[1, 1]
+    """N4 that fly for metres from the soil to the TPC. Threshold as above."""
+    model = {"regions": ["soil"], "model.gD": 0.02, "model.m4": "200 MeV"}
+    found = cards.simulation({**cards.ONE_CHANNEL, **model}).scan({"model.umu4_sq": "5e-12,1e-11"}, 0.03)
+    wanted = cards.simulation({**cards.ONE_CHANNEL, **model, "model.umu4_sq": 1e-11}).rate(0.03)
+    error = np.hypot(found.error[1], wanted["error"])
+    assert abs(found.events[1] - wanted["events"]) < 7 * error < wanted["events"]
 
 
 @pytest.mark.slow
