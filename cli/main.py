@@ -20,8 +20,8 @@ from darkhorn.kernels.errors import DarkhornError, OutputError, did_you_mean
 
 # Modules of commands import what they need inside their functions, so that help never loads jax, numpy or h5py.
 SECTIONS = {
-    "Physics": ("generate", "rate", "xsec", "widths"),
-    "Event files": ("info", "convert", "validate", "unweight", "reweight", "merge", "cite"),
+    "Physics": ("generate", "rate", "scan", "xsec", "widths"),
+    "Event files": ("info", "plot", "convert", "validate", "unweight", "reweight", "merge", "cite"),
     "Getting started": ("cards", "doctor"),
 }
 INTERRUPTED = 130

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from darkhorn.cli.messages import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from darkhorn.generator.generate import Progress, Watcher
+    from darkhorn.generator.scan import ScanProgress
 
 
 @contextmanager
@@ -31,3 +34,19 @@ def watching() -> "Iterator[Watcher | None]":
             display.update(task, completed=done, total=progress.total, description=text)
 
         yield watch
+
+
+@contextmanager
+def watching_points(total: int) -> "Iterator[Callable[[ScanProgress], None] | None]":
+    """Yield what a scan calls when points are done; None where nobody would see it."""
+    if settings().quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Display
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("points"), TimeRemainingColumn())
+    with Display(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as display:
+        task = display.add_task("", total=total)
+        yield lambda progress: display.update(task, completed=progress.done)

@@ -25,6 +25,8 @@ class Stage:
     dims   names of the uniforms it eats, one row of u each
     adapt  those of them that the importance map of the channel warps (the others are already flat in the weight)
     weighs  it has a factor; a stage that only makes columns returns None for it
+    expected  `(params, state) -> (n,)`: the mean of the factor over the stage's own uniforms, where it is known without
+             sampling (a branching ratio): for `rate_chain`
 
     What follows is for reweighting, which changes the model under events that exist. `params` are prepared ones,
     `state` holds the stored columns under the names that `run` uses, (n,) each.
@@ -50,6 +52,7 @@ class Stage:
     run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array | None]]
     adapt: tuple[str, ...] = ()
     weighs: bool = True
+    expected: Callable[[Params, State], jax.Array] | None = None
     density: Callable[[Params, State], jax.Array] | None = None
     total: Callable[[Params, State], jax.Array] | None = None
     covers: Callable[[Params, Params], Sequence[str]] | None = None
@@ -146,3 +149,35 @@ class Chain:
                 for product, factor in ((found, density), (expected, total)):
                     product[stage.column] = product[stage.column] * factor if stage.column in product else factor
         return found, expected
+
+
+def rate_chain(chain: Chain, params: Params) -> Chain:
+    """The chain for a rate alone, on parameters that are prepared already: the same mean weight from fewer uniforms.
+
+    Stages that only make columns are left out, and stages with an `expected` factor give that factor unsampled, where
+    no stage after them reads their columns. `params` are prepared; only their shapes matter. Nothing is computed.
+    """
+    found = Chain(chain.stages)
+    for stage in reversed(chain.stages):
+        if stage.weighs and stage.expected is None:
+            continue
+        at = found.stages.index(stage)
+        shorter = (_expected_only(stage),) if stage.weighs else ()
+        trial = Chain((*found.stages[:at], *shorter, *found.stages[at + 1 :]))
+        rows = [jnp.zeros(2)] * len(trial.dims)
+        try:
+            jax.eval_shape(trial, params, rows)
+        except KeyError:  # a later stage reads what this one makes
+            continue
+        found = trial
+    return found
+
+
+def _expected_only(stage: Stage) -> Stage:
+    expected = stage.expected
+    assert expected is not None
+
+    def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array | None]:
+        return {}, expected(params, state)
+
+    return Stage(stage.name, (), run)

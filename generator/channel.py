@@ -1,6 +1,6 @@
 """Channels and processes: what is summed over, and how a model announces itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,12 +69,15 @@ class Process:
     build   card -> channels; host side; raises InputError for what the schema could not see
     widths  card -> the rows of `darkhorn widths`
     xsec    (card, energies GeV, targets) -> the rows of `darkhorn xsec`
+    point   card -> (kind, `params["model"]`): what a scan needs of a card; cards of one kind share their programs
+            and differ in that pytree alone; raises InputError for what `build` would refuse
     """
 
     name: str
     build: Callable[[Any], Build]
     widths: Callable[[Any], list[dict[str, Any]]]
     xsec: Callable[[Any, list[float], list[str] | None], list[dict[str, Any]]]
+    point: Callable[[Any], tuple[Hashable, Any]]
 
 
 _PROCESSES: dict[str, Process] = {}

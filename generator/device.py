@@ -39,7 +39,7 @@ def require_x64() -> None:
         )
 
 
-def _rows(chain: Chain, grid: jax.Array, u: jax.Array) -> tuple[list[jax.Array], jax.Array, jax.Array]:
+def warped_rows(chain: Chain, grid: jax.Array, u: jax.Array) -> tuple[list[jax.Array], jax.Array, jax.Array]:
     """Rows of u with the adapted ones warped; the adapted ones as they were; the Jacobian."""
     adapted = list(chain.adapted)
     original = jnp.stack([u[i] for i in adapted])
@@ -57,7 +57,7 @@ def events(
 
     `scale` (events of the run that share the rate: 1/N) goes into `w_sampling` together with the Jacobian of the map.
     """
-    rows, _, jacobian = _rows(chain, grid, u)
+    rows, _, jacobian = warped_rows(chain, grid, u)
     state = chain(params, rows)
     sampling = jacobian * scale
     state = {**state, "w_sampling": sampling, "weight": state["weight"] * sampling}
@@ -71,7 +71,7 @@ def weights_of(chain: Chain, params: Any, grid: jax.Array, u: jax.Array) -> jax.
     """Weights of the events with uniforms u (D, n), Jacobian of the map included: their mean is the expected number
     of events. Pure.
     """
-    rows, _, jacobian = _rows(chain, grid, u)
+    rows, _, jacobian = warped_rows(chain, grid, u)
     return chain(params, rows)["weight"] * jacobian
 
 
@@ -166,7 +166,7 @@ def pilot(chain: Chain, params: Any, key: jax.Array, n: int) -> dict[str, jax.Ar
         u = uniforms(key, index, jnp.zeros_like(index), len(chain.dims))
         measured = r < PILOT_ROUNDS + PILOT_MEASURES
         u = jnp.where(measured, u, _steps(best, u))
-        rows, original, jacobian = _rows(chain, grid, u)
+        rows, original, jacobian = warped_rows(chain, grid, u)
         weight = chain(params, rows)["weight"] * jacobian
         training = r < PILOT_ROUNDS
         grid = jnp.where(training, refine(grid, original, weight), grid)

@@ -84,7 +84,7 @@ def _generate(
     watch: Watcher | None,
 ) -> Header:
     # From here to the finished file, SIGTERM must leave something to resume, or be too late to matter.
-    with _stop_on_sigterm() as stopped:
+    with stop_on_sigterm() as stopped:
         empty = [Statistics() for _ in runner.channels]
         provisional = simulation.header(request, runner, empty, {})
         if resume:
@@ -223,7 +223,7 @@ class _Writer:
 
 
 @contextmanager
-def _stop_on_sigterm() -> Iterator[threading.Event]:
+def stop_on_sigterm() -> Iterator[threading.Event]:
     """An event that SIGTERM sets, where signals can be handled: the main thread."""
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():

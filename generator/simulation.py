@@ -2,13 +2,13 @@
 class.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -24,6 +24,10 @@ from darkhorn.generator.rate import expected_events
 from darkhorn.generator.run import Block, Runner, Share, Statistics, Task, compile_ahead, make_layout
 from darkhorn.generator.runcard import RunCard, load_card
 from darkhorn.kernels.errors import InputError
+
+if TYPE_CHECKING:
+    from darkhorn.generator.scan_grid import Grid
+    from darkhorn.generator.scan_result import Scan
 
 XSEC_POINTS = 48
 
@@ -104,6 +108,21 @@ class Simulation:
         """
         seed = self.card.generate.seed if seed is None else seed
         return expected_events(self.build.channels, self.plan(seed), precision, seed)
+
+    def scan(
+        self, grid: "Grid | Mapping[str, Any] | Sequence[str]", precision: float = 1e-2, seed: int | None = None
+    ) -> "Scan":
+        """Expected events at every point of a grid of cards, such as {"model.m5": "150 MeV:400 MeV:50",
+        "model.umu5_sq": "1e-12:1e-7:50:log"} or {"model.hnl": ["dirac", "majorana"]}.
+
+        Raises InputError for a grid that cannot be used, or of which the card allows no point.
+        """
+        from darkhorn.generator.scan import run_scan
+        from darkhorn.generator.scan_result import new_scan
+
+        scan = new_scan(self.card, grid, precision, self.card.generate.seed if seed is None else seed)
+        run_scan(self.process, scan)
+        return scan
 
     def widths(self) -> list[dict[str, Any]]:
         """Every open decay of every unstable state: rows of `darkhorn widths`."""

@@ -168,4 +168,8 @@ def widths(card: RunCard) -> list[dict[str, Any]]:
     return []
 
 
-register(Process("broad-pair", build, widths, _no_cross_section))
+def _no_points(_: Any) -> Any:
+    raise InputError("model.name", "broad-pair, whose rate is no physics", "a model of physics", "Scan another card.")
+
+
+register(Process("broad-pair", build, widths, _no_cross_section, _no_points))

@@ -396,4 +396,9 @@ def widths(card: RunCard) -> list[dict[str, Any]]:
     return width_rows(model_of(card), scheme_of(card))
 
 
-register(Process("dark-neutrino", build, widths, xsec))
+def point(card: RunCard) -> tuple[Scheme, Params]:
+    """What a scan needs of a card."""
+    return scheme_of(card), model_of(card)
+
+
+register(Process("dark-neutrino", build, widths, xsec, point))

@@ -93,7 +93,14 @@ def at_mass(stage: Stage) -> Stage:
     def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array | None]:
         return stage.run(at_drawn_mass(params, state), state, u)
 
-    return dataclasses.replace(stage, run=run)
+    if stage.expected is None:
+        return dataclasses.replace(stage, run=run)
+    mean = stage.expected
+
+    def expected(params: Params, state: State) -> jax.Array:
+        return mean(at_drawn_mass(params, state), state)
+
+    return dataclasses.replace(stage, run=run, expected=expected)
 
 
 LINE_SHAPE = Stage("line_shape", ("mass",), _draw, adapt=("mass",))

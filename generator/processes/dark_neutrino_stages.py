@@ -252,6 +252,12 @@ def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     return columns, weight / params["width_n"]
 
 
+def _branching(params: Params, state: State) -> jax.Array:
+    """The branching ratio of the decay: the mean of the factor of `_products` and of `_pair`. params: `branching`."""
+    ratio: jax.Array = params["branching"]
+    return ratio
+
+
 def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One of k values with the given shares, and the rest of u as a new uniform number."""
     chosen = jnp.broadcast_to(value[0], u.shape)
@@ -271,6 +277,7 @@ PRODUCTS = Stage(
     "branching",
     ("polar", "azimuth", "lepton", "lepton_azimuth"),
     _products,
+    expected=_branching,
     density=_products_density,
     covers=_products_cover,
 )
@@ -278,6 +285,7 @@ PAIR = Stage(
     "branching",
     ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"),
     _pair,
+    expected=_branching,
     density=_pair_density,
     covers=_pair_covers,
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from darkhorn.generator.device import enable_x64
     from darkhorn.generator.events import Events
     from darkhorn.generator.files.read import read
+    from darkhorn.generator.files.scan_file import read_scan
     from darkhorn.generator.runcard import RunCard, load_card
     from darkhorn.generator.simulation import Request, Simulation
     from darkhorn.kernels.errors import DarkhornError, InputError, Interrupted, OutputError, ValidationFailed
@@ -36,6 +37,7 @@ _HOME = {
     "enable_x64": "darkhorn.generator.device",
     "load_card": "darkhorn.generator.runcard",
     "read": "darkhorn.generator.files.read",
+    "read_scan": "darkhorn.generator.files.scan_file",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "enable_x64",
     "load_card",
     "read",
+    "read_scan",
 ]
 
 
