@@ -25,6 +25,8 @@ class Stage:
     dims   names of the uniforms it eats, one row of u each
     adapt  those of them that the importance map of the channel warps (the others are already flat in the weight)
     weighs  it has a factor; a stage that only makes columns returns None for it
+    density  the model's density in the factor, as a function of the columns of a stored event (names as in the file):
+             its ratio between two sets of parameters is the change of the factor, whatever the event was sampled with
     """
 
     name: str
@@ -32,6 +34,7 @@ class Stage:
     run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array | None]]
     adapt: tuple[str, ...] = ()
     weighs: bool = True
+    density: Callable[[Params, State], jax.Array] | None = None
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,10 @@ def _momenta(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Stat
 
 
 def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
-    """Direction, in the rest frame of N, along which its helicity in the centre-of-mass frame is measured.
+    """Direction, in the rest frame of N, along which its helicity in the rest frame of `total` is measured.
 
-    Seen from N at rest, the centre of mass moves against that axis: axis = -P*/|P*| with P* the total momentum
-    boosted there. Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
+    Seen from N at rest, that frame moves against the axis: axis = -P*/|P*| with P* the four-momentum `total` boosted
+    there. Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
     """
     seen = boost_to_rest(total, n4, m).p
     norm = seen.norm()
@@ -91,10 +91,13 @@ def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
 
 
 def produced_and_axis(params: Params, state: State) -> tuple[FourVector, Vector]:
-    """The produced state and the axis of its helicity."""
+    """The produced state and the axis of its helicity, which is meant in the centre of mass of neutrino and target
+    (params `helicity_frame` 1) or in the rest frame of the nucleus (0).
+    """
     n4 = FourVector(state["n4_e"], state["n4_px"], state["n4_py"], state["n4_pz"])
-    neutrino = Vector(state["nu_px"], state["nu_py"], state["nu_pz"])
-    return n4, spin_axis(n4, four(state["energy"] + params["target"].mass, neutrino), params["m_n"])
+    moves = params["helicity_frame"]
+    neutrino = Vector(state["nu_px"], state["nu_py"], state["nu_pz"]).scale(moves)
+    return n4, spin_axis(n4, four(state["energy"] * moves + params["target"].mass, neutrino), params["m_n"])
 
 
 def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:

@@ -33,7 +33,7 @@ from darkhorn.kernels.matrix_elements.upscattering import (
     Target,
     Vertices,
     amplitude_squared,
-    effective_form_factors,
+    nucleon_form_factors,
 )
 from darkhorn.kernels.trigonometry import sincos2pi
 
@@ -100,13 +100,23 @@ def threshold(m: jax.Array, mass: jax.Array, gas: FermiGas) -> jax.Array:
     return jnp.where(m * m + 2 * m * e_b <= edge, m + e_b, struck)
 
 
+def heaviest(energy: jax.Array, mass: jax.Array, gas: FermiGas) -> jax.Array:
+    """A mass of N above which a neutrino of this energy makes none, GeV: min{E - E_b, sqrt(s~) - M} with the nucleon at
+    p_F against the neutrino. Where |q| = 2 p_F decides (see `threshold`) the true one is somewhat lower. Shapes
+    broadcast.
+    """
+    available = jnp.sqrt(mass * mass + gas.momentum**2) - gas.removal_energy
+    s = available**2 - gas.momentum**2 + 2 * energy * (available + gas.momentum)
+    return jnp.minimum(energy - gas.removal_energy, jnp.sqrt(s) - mass)
+
+
 def q2_range(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array, jax.Array]:
     """Bounds (low, high) of Q^2, GeV^2: inside and only there are unblocked events; equal where the channel is closed.
 
     Both omega > E_b and the least omega that a nucleon at p_F against the neutrino absorbs must be within reach of N.
-    The first gives m^2 (2 E_b + m^2/S)/S < Q^2 < 2 E S - m^2, S = a + sqrt(a^2 - m^2), a = E - E_b; the second 2 k* (E3*
-    -+ p3*) - m^2 in the centre-of-mass frame of that nucleon and the neutrino. Free of cancellation but for the lower
-    of the latter, which counts near threshold alone. Shapes broadcast.
+    The first gives m^2 (2 E_b + m^2/S)/S < Q^2 < 2 E S - m^2, S = a + sqrt(a^2 - m^2), a = E - E_b; the second 2 k*
+    (E3* -+ p3*) - m^2 in the centre-of-mass frame of that nucleon and the neutrino. Free of cancellation but for the
+    lower of the latter, which counts near threshold alone. Shapes broadcast.
     """
     a = energy - gas.removal_energy
     total = jnp.maximum(a, 0.0) + _root(a * a - m * m) + jnp.where(a > 0, 0.0, 1.0)
@@ -216,7 +226,7 @@ def density(
     k1_q = -0.5 * (m * m + q2) - energy * e_b
     k_q = k_k1 - m * m - kappa * e_b
     products = Products(k_k1, k_k2, k_k2 + k_q, k1_k2, k1_k2 + k1_q, k_q, k1_q, given2)
-    form = effective_form_factors(q2, m_zprime, target, vertices)
+    form = nucleon_form_factors(q2, m_zprime, target, vertices)
     amplitude2 = amplitude_squared(products, mass, form, chirality)
     sphere = 3 / (4 * jnp.pi * gas.momentum**3)
     result = 0.5 * amplitude2 * sphere / (64 * jnp.pi * energy * energy * q) * HBAR_C_SQUARED
@@ -273,9 +283,9 @@ def n4_momentum(x: Kinematics, m: jax.Array) -> tuple[jax.Array, jax.Array, jax.
 def momenta(x: Kinematics, axis: Vector, n4: Vector, mass: jax.Array, nucleus: jax.Array, gas: FermiGas) -> Momenta:
     """Four-vectors of an event from the unit vector of the neutrino (`axis`) and the momentum of N (`n4`).
 
-    Shapes: x, axis, n4 (n,); masses of the nucleon and of the nucleus (at rest) scalars. GeV. Momentum and energy balance
-    to a few ulp of the nuclear mass. The remnant takes E_b: its mass differs from the nuclide's. Where N flies along
-    the neutrino the azimuth of the nucleon has no meaning, and any direction across q serves.
+    Shapes: x, axis, n4 (n,); masses of the nucleon and of the nucleus (at rest) scalars. GeV. Momentum and energy
+    balance to a few ulp of the nuclear mass. The remnant takes E_b: its mass differs from the nuclide's. Where N flies
+    along the neutrino the azimuth of the nucleon has no meaning, and any direction across q serves.
     """
     e_b, omega = gas.removal_energy, x.omega
     transfer = axis.scale(x.energy).minus(n4)

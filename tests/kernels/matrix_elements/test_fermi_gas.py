@@ -201,7 +201,8 @@ def test_threshold_and_range_of_q2_are_where_events_begin(seed: int) -> None:
         low, _, _ = fermi_gas.gas_limits(jnp.asarray(q2), jnp.asarray(0.938), gas)
         y = q2 + m * m
         opened = energy * q2 / y - y / (4 * energy) > np.asarray(low)
-        bounds = [float(b) for b in fermi_gas.q2_range(*numbers(energy, m, 0.938), gas)]
+        e, m_n, mass = numbers(energy, m, 0.938)
+        bounds = [float(b) for b in fermi_gas.q2_range(e, m_n, mass, gas)]
         assert not opened.any() or energy > least
         if energy > 1.01 * least:
             step = np.log(q2[1] / q2[0])
