@@ -31,6 +31,7 @@ class MediatorSection(ModelSection):
     """
 
     process: ClassVar[str] = "dark-neutrino-without-zprime"
+    moving_nucleons: ClassVar[bool] = False
     coupling: ClassVar[str] = ""
     example: ClassVar[str] = ""
 

@@ -11,9 +11,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import CardErrors, shown
-from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
+from darkhorn.generator.card_places import BEAMS, DecayLine, Nuclide, Spill
 from darkhorn.generator.card_sections import Section
-from darkhorn.generator.card_values import Energy, Flag, listed, number, one_or_more, text_like, whole, word
+from darkhorn.generator.card_values import (
+    Energy,
+    Flag,
+    listed,
+    number,
+    one_or_more,
+    quantity,
+    text_like,
+    whole,
+    word,
+)
 from darkhorn.generator.card_vertices import VectorVertices
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
@@ -22,10 +32,15 @@ Flavour = Literal["nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"]
 Mode = Literal["neutrino", "antineutrino"]
 Content = Literal["per-bin", "per-GeV"]
 FluxUnit = Literal["cm^-2 POT^-1"]
-Regime = Literal["coherent", "p-elastic"]
+Regime = Literal["coherent", "p-elastic", "n-elastic"]
 Helicity = Literal["conserving", "flipping"]
 Hnl = Literal["dirac", "majorana"]
 FormFactor = Literal["tabulated", "helm", "symmetrised-fermi"]
+Incoherent = Literal["fermi-gas", "closure", "pauli", "free"]
+NucleonFormFactor = Literal["kelly", "galster", "dipole"]
+# Far beyond any nucleus; up to here the Fermi gas is defined: a nucleon at p_F keeps more energy than momentum.
+FermiMomentum = Annotated[float, quantity("energy", positive=True, most=0.6)]
+RemovalEnergy = Annotated[float, quantity("energy", least=0.0, most=0.2)]
 BeamName = Literal["bnb"]
 FilePath = Annotated[str, text_like(r"[^\x00]{1,4096}", "the path of a file")]
 MixingSquared = Annotated[float, number(low=0.0, high=1.0)]
@@ -52,12 +67,14 @@ class ModelSection(Section):
     particles       name -> default PDG code of each new state: the keys that `output.pdg_map` may have
     visible_states  the final states that `generate.visible` may ask for; the first is its default
     process         name of the process that makes its events, if it is not `name`
+    moving_nucleons  it can scatter on the nucleons of a Fermi gas; else `physics.incoherent` is `pauli` by default
     """
 
     particles: ClassVar[dict[str, int]] = {}
     visible_states: ClassVar[tuple[str, ...]] = ()
 
     process: ClassVar[str] = ""
+    moving_nucleons: ClassVar[bool] = True
 
     name: str
 
@@ -304,12 +321,45 @@ class DarkNeutrino(ModelSection):
         return problems
 
 
+class NuclearGas(Section):
+    """Fermi gas of one nuclide; what is left out is that of Moniz et al. (1971)."""
+
+    proton_momentum: FermiMomentum | None = Field(
+        None, description="Fermi momentum of its protons", examples=["242 MeV"]
+    )
+    neutron_momentum: FermiMomentum | None = Field(
+        None, description="Fermi momentum of its neutrons", examples=["259 MeV"]
+    )
+    removal_energy: RemovalEnergy | None = Field(
+        None, description="energy that it costs to remove a nucleon", examples=["29.5 MeV"]
+    )
+
+
 class Physics(Section):
     """Switches of the physics."""
 
     regimes: Annotated[
         tuple[Annotated[Regime, word(Regime)], ...], listed(unique=True, example="[coherent, p-elastic]")
-    ] = Field(("coherent", "p-elastic"), description="scattering on the whole nucleus, and on single protons")
+    ] = Field(
+        ("coherent", "p-elastic", "n-elastic"),
+        description="scattering on the whole nucleus, on single protons, on single neutrons",
+    )
+    incoherent: Annotated[Incoherent, word(Incoherent)] = Field(
+        "fermi-gas",
+        description="scattering on nucleons of a nucleus. fermi-gas: they move, are bound, and Pauli blocking acts; "
+        "the others leave them at rest and free, with a factor: closure 1 - F^2 (F the nuclear form factor), pauli the "
+        "unblocked share of the Fermi sphere, free 1, which counts the low-Q^2 part twice and is for comparison",
+    )
+    nucleon_form_factors: Annotated[NucleonFormFactor, word(NucleonFormFactor)] = Field(
+        "kelly",
+        description="vector form factors of the nucleons: a fit to data (kelly), dipoles with a charge of the neutron "
+        "(galster), or dipoles without it (dipole)",
+    )
+    fermi_gas: dict[Nuclide, NuclearGas] = Field(
+        {},
+        description="Fermi momenta and removal energy by nuclide, where you want others than the built-in ones",
+        examples=[{"Ar40": {"proton_momentum": "242 MeV", "removal_energy": "29.5 MeV"}}],
+    )
     helicities: Annotated[
         tuple[Annotated[Helicity, word(Helicity)], ...], listed(unique=True, example="[conserving, flipping]")
     ] = Field(("conserving", "flipping"), description="helicity of N4 against that of the neutrino")
@@ -321,6 +371,13 @@ class Physics(Section):
     form_factor: Annotated[FormFactor, word(FormFactor)] = Field(
         "tabulated", description="nuclear form factor: charge densities from electron scattering, or a formula"
     )
+
+    @model_validator(mode="after")
+    def _gas_is_used(self) -> Self:
+        if self.fermi_gas and self.incoherent not in ("fermi-gas", "pauli"):
+            allowed = f"only with `incoherent: fermi-gas` or pauli, not {self.incoherent}"
+            raise InputError("fermi_gas", "parameters of a Fermi gas", allowed, "Remove it, or change `incoherent`.")
+        return self
 
 
 class Generate(Section):

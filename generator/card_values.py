@@ -50,8 +50,8 @@ def _range_text(low: float, high: float, above: bool) -> str:
     return " and ".join(parts)
 
 
-def quantity(dimension: str, *, positive: bool = False, least: float = -math.inf) -> Value:
-    """Type of a number with a unit: '106 MeV' is 0.106. `positive` refuses 0; `least` is in the internal unit."""
+def quantity(dimension: str, *, positive: bool = False, least: float = -math.inf, most: float = math.inf) -> Value:
+    """Type of a number with a unit: '106 MeV' is 0.106. `positive` refuses 0; `least`, `most` in the internal unit."""
     units = ", ".join(accepted_units(dimension))
 
     def check(value: object) -> float:
@@ -65,6 +65,9 @@ def quantity(dimension: str, *, positive: bool = False, least: float = -math.inf
         if (positive and number <= 0) or number < least:
             bound = f"> 0 {internal_unit(dimension)}" if positive else f">= {least:g} {internal_unit(dimension)}"
             raise InputError("", shown(value), f"{dimension} {bound}", "Give a larger value.")
+        if number > most:
+            allowed = f"{dimension} <= {most:g} {internal_unit(dimension)}"
+            raise InputError("", shown(value), allowed, "Give a smaller value.")
         return number
 
     schema = {

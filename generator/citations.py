@@ -1,7 +1,8 @@
 """What to cite: references of the generator, its formats, models, fluxes and form factors, with BibTeX."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from darkhorn.generator.header import Header
 from darkhorn.kernels.errors import InputError, did_you_mean
@@ -139,10 +140,52 @@ CITATIONS = {
             volume="36",
             pages="495-536",
         ),
+        Citation(
+            key="SmithMoniz:1972",
+            authors="Smith, R. A. and Moniz, E. J.",
+            title="Neutrino reactions on nuclear targets",
+            year=1972,
+            use="the Fermi gas of nucleons in nuclei",
+            doi="10.1016/0550-3213(72)90040-5",
+            journal="Nucl. Phys. B",
+            volume="43",
+            pages="605",
+        ),
+        Citation(
+            key="Moniz:1971",
+            authors="Moniz, E. J. and Sick, I. and Whitney, R. R. and Ficenec, J. R. and Kephart, R. D. and "
+            "Trower, W. P.",
+            title="Nuclear Fermi momenta from quasielastic electron scattering",
+            year=1971,
+            use="Fermi momenta and removal energies",
+            doi="10.1103/PhysRevLett.26.445",
+            journal="Phys. Rev. Lett.",
+            volume="26",
+            pages="445-448",
+        ),
+        Citation(
+            key="Kelly:2004",
+            authors="Kelly, J. J.",
+            title="Simple parametrization of nucleon form factors",
+            year=2004,
+            use="the form factors of nucleons",
+            doi="10.1103/PhysRevC.70.068202",
+            journal="Phys. Rev. C",
+            volume="70",
+            pages="068202",
+        ),
     )
 }
 ALWAYS = ("darkhorn", "NuHepMC:2023", "DeVries:1987")
 _MODEL = ("Bertuzzo:2018", "Ballett:2018", "DarkNews:2022")
+
+
+def nucleon_references(physics: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keys of what scattering on nucleons rests on, from the section `physics` of a resolved card."""
+    if not any(regime != "coherent" for regime in physics.get("regimes", ())):
+        return ()
+    gas = ("SmithMoniz:1972", "Moniz:1971") if physics.get("incoherent") == "fermi-gas" else ()
+    return (*gas, *(("Kelly:2004",) if physics.get("nucleon_form_factors") == "kelly" else ()))
 
 
 def citations_for(what: Header | Iterable[str]) -> list[Citation]:
@@ -165,6 +208,7 @@ def citations_for(what: Header | Iterable[str]) -> list[Citation]:
         keys.append("MiniBooNE:2008")
     if str(what.detector.get("name", "")) == "microboone":
         keys.append("MicroBooNE:2025")
+    keys += nucleon_references(card.get("physics", {}))
     return [CITATIONS[key] for key in dict.fromkeys(keys)]
 
 

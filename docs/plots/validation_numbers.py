@@ -138,7 +138,8 @@ def rates() -> None:
     scale = (6.87 / 6.8) * (86.4138 / 86.1906) / g_sw_over_e
     base = {"source.flavours": ["nu_mu"]}
     for name, regimes in (("coherent-conserving", ["coherent"]), ("conserving", ["coherent", "p-elastic"])):
-        changes = {**base, "physics.regimes": regimes, "physics.helicities": ["conserving"]}
+        changes = {**base, "physics.regimes": regimes, "physics.helicities": ["conserving"],
+                   "physics.incoherent": "free", "physics.nucleon_form_factors": "dipole"}  # fmt: skip
         ours = darkhorn.Simulation.from_card("microboone", changes).rate(3e-4)
         theirs = peer[name]["sum_w"] * scale
         events, error = ours["events"], ours["error"]

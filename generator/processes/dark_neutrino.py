@@ -2,7 +2,8 @@
 
 Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities),
 dark_neutrino_model.py (couplings and widths), dark_neutrino_paths.py (decays that are generated),
-dark_neutrino_chains.py (stages in order), dark_neutrino_topologies.py (records). Physics:
+dark_neutrino_targets.py (nuclei and nucleons), dark_neutrino_chains.py (stages in order),
+dark_neutrino_topologies.py (records). Physics:
 docs/physics/dark_neutrino.md.
 """
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from darkhorn.generator.chain import Params
 from darkhorn.generator.channel import Build, Channel, Process, register
+from darkhorn.generator.citations import nucleon_references
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
 from darkhorn.generator.processes.dark_neutrino_chains import chain_of, names_of, roles_of, stored_columns
 from darkhorn.generator.processes.dark_neutrino_model import (
@@ -35,50 +37,43 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     width_rows,
 )
 from darkhorn.generator.processes.dark_neutrino_paths import Path, form_of, path_params, paths_of, suffix
+from darkhorn.generator.processes.dark_neutrino_targets import (
+    FLOOR_NEUTRON,
+    NUCLEONS,
+    PROCESS_ID,
+    SCALE_NUCLEON,
+    SCALE_NUCLEUS,
+    check_gases,
+    density_of,
+    is_bound,
+    least_energy,
+    motion_of,
+    nuclear_numbers,
+    scatterer,
+    scatterer_mass,
+    scatterers_in,
+    series_terms,
+)
 from darkhorn.generator.processes.dark_neutrino_topologies import topology
 from darkhorn.generator.record import REMNANT_PDG
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import flux_tables
-from darkhorn.geometry.nuclides import Nuclide, fourier_bessel_of, nuclide, with_density
-from darkhorn.kernels.constants import (
-    HBAR_C_FM,
-    MAGNETIC_MOMENT_NEUTRON,
-    MAGNETIC_MOMENT_PROTON,
-    MASS_ELECTRON,
-    MASS_MUON,
-    MASS_PROTON,
-)
+from darkhorn.geometry.nuclides import Nuclide, nuclide
+from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.form_factors import weak_charge_of_nucleus
+from darkhorn.kernels.matrix_elements import fermi_gas_totals
+from darkhorn.kernels.matrix_elements.fermi_gas import response_of_free_nucleons
 from darkhorn.kernels.matrix_elements.upscattering import Target, Vertices, dsigma_dq2, invariants, threshold
 from darkhorn.kernels.quadrature import gauss_legendre
 
 HELICITY = {"conserving": -1.0, "flipping": 1.0}
-PROCESS_ID = {"coherent": 750, "p-elastic": 751}
 FLAVOUR_INDEX = {12: 0, 14: 1, 16: 2}
-# Nuclei: scale of the charge form factor, 6/<r^2> of argon; nucleons: that of the dipole. They only steer the sampling.
-SCALE_NUCLEUS, SCALE_NUCLEON = 6 * (HBAR_C_FM / 3.4) ** 2, 0.4
 XSEC_NODES = 200
 CITATIONS = (
     "darkhorn", "NuHepMC:2023", "Bertuzzo:2018", "Ballett:2018", "DarkNews:2022", "MiniBooNE:2008", "MicroBooNE:2025",
     "DeVries:1987",
 )  # fmt: skip
-
-
-def scatterer(what: Nuclide, regime: str, terms: int) -> Target:
-    """The numbers of a nucleus (coherent) or of one of its protons (p-elastic)."""
-    radius, coefficients = fourier_bessel_of(what, terms) if what.A > 1 else (1.0, np.pad([1.0], (0, terms - 1)))
-    nucleon = regime != "coherent"
-    numbers = (
-        MASS_PROTON if nucleon else what.mass,
-        float(nucleon),
-        radius,
-        coefficients,
-        1.0,
-        MAGNETIC_MOMENT_PROTON,
-        MAGNETIC_MOMENT_NEUTRON,
-    )
-    return Target(*(jnp.asarray(n, jnp.float64) for n in numbers))
 
 
 def couplings(
@@ -95,6 +90,7 @@ def couplings(
         "weak_charge": weak_charge_of_nucleus(what.Z, what.A - what.Z) if nucleus else 1.0,
         "z_exchange": float(card.physics.z_exchange),
         "q2_scale": SCALE_NUCLEUS if nucleus else SCALE_NUCLEON,
+        "q2_floor": FLOOR_NEUTRON if regime == "n-elastic" else 0.0,
         "chirality": 1.0 if particle else -1.0,
         "signs": (0.5, 0.5) if majorana else ((1.0, 0.0) if particle else (0.0, 1.0)),
     }
@@ -116,18 +112,12 @@ def _combinations(
         for name in exp.scatterers(region):
             what = nuclide(name)
             for regime in physics.regimes:
-                if not _possible(what, regime):
+                if not scatterers_in(what, regime):
                     continue
                 for helicity in physics.helicities:
                     for projectile in exp.fluxes.fluxes:
                         if mixing[FLAVOUR_INDEX[abs(projectile)]] != 0:
                             yield region, what, regime, helicity, projectile
-
-
-def _density_of(card: RunCard, what: Nuclide) -> Nuclide:
-    return (
-        what if card.physics.form_factor == "tabulated" or what.A == 1 else with_density(what, card.physics.form_factor)
-    )
 
 
 def build(card: RunCard) -> Build:
@@ -144,9 +134,14 @@ def build(card: RunCard) -> Build:
             "a flavour of the beam that mixes with a heavy state, and a regime that the targets have",
             "Check `source.flavours`, `physics.regimes` and the mixings of `model`.",
         )
-    nuclides = {what.name: _density_of(card, what) for _, _, what, *_ in choices}
-    terms = _series_terms(nuclides.values())
-    lowest = [_threshold(model, scheme, path, what, regime) for path, _, what, regime, _, _ in choices]
+    check_gases(card, (what.name for _, _, what, *_ in choices))
+    nuclides = {what.name: density_of(card, what) for _, _, what, *_ in choices}
+    terms = series_terms(nuclides.values())
+    kinds = {(what.name, regime): nuclear_numbers(card, what, regime) for _, _, what, regime, *_ in choices}
+    lowest = [
+        least_energy(kinds[what.name, regime], what, regime, _least_mass(model, scheme, path))
+        for path, _, what, regime, _, _ in choices
+    ]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
     common = _common(card, exp)
@@ -156,14 +151,14 @@ def build(card: RunCard) -> Build:
         if least >= float(flux.edges[-1]) or flux.integral(least, float(flux.edges[-1])) <= 0:
             continue
         what = nuclides[what.name]
-        protons = what.Z if regime == "p-elastic" else 1
         params = {
             **common,
+            **kinds[what.name, regime],
             "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
             "region": exp.detector.volumes[region].shape,
-            "scatterers_per_cm3": np.asarray(exp.scatterers(region)[what.name] * protons),
+            "scatterers_per_cm3": np.asarray(exp.scatterers(region)[what.name] * scatterers_in(what, regime)),
             "beam": exp.beam[projectile],
-            "target": scatterer(what, regime, terms),
+            "target": scatterer(card, what, regime, terms),
             "helicity": np.asarray(HELICITY[helicity]),
             **couplings(card, model, what, regime, projectile, path.produced),
             "path": path_params(scheme, path, paths),
@@ -194,18 +189,17 @@ def build(card: RunCard) -> Build:
             "rotation": [list(row) for row in exp.detector.rotation],
             "baseline_cm": exp.detector.baseline_cm,
         },
-        citations=CITATIONS,
+        citations=(*CITATIONS, *nucleon_references(card.physics.model_dump())),
         cross_section=_per_nucleus,
     )
 
 
-def _threshold(model: Params, scheme: Scheme, path: Path, what: Nuclide, regime: str) -> float:
-    """Least energy (GeV) of the neutrino. A drawn mass begins where the decay opens."""
-    mass = model[mass_key(path.produced)]
+def _least_mass(model: Params, scheme: Scheme, path: Path) -> Any:
+    """Least mass (GeV) of what the beam makes. A drawn mass begins where the decay opens."""
     if form_of(path, scheme).line_shape:
         daughter = path.daughters[0]
-        mass = model["mzprime"] + (0.0 if daughter == "nu" else model[mass_key(daughter)])
-    return float(threshold(mass, jnp.asarray(what.mass if regime == "coherent" else MASS_PROTON)))
+        return model["mzprime"] + (0.0 if daughter == "nu" else model[mass_key(daughter)])
+    return model[mass_key(path.produced)]
 
 
 def _common(card: RunCard, exp: Experiment) -> dict[str, Any]:
@@ -232,8 +226,8 @@ def _channel(
     by: tuple[str, str, int], fraction: float,
 ) -> Channel:  # fmt: skip
     (region, decay_in), (regime, helicity, projectile) = where, by
-    bound = regime == "p-elastic" and what.A > 1
-    target_mass = MASS_PROTON if what.A == 1 else what.mass
+    bound, motion = is_bound(what, regime), motion_of(card, what, regime)
+    recoil_mass = scatterer_mass(what, regime)
     made = card.output.pdg_map[path.produced]
     antiparticle = projectile < 0 and card.model.hnl == "dirac"  # type: ignore[attr-defined]
     constants: dict[str, np.generic] = {
@@ -242,22 +236,23 @@ def _channel(
         "nu_pdg": np.int32(projectile),
         f"{path.produced.lower()}_pdg": np.int32(-made if antiparticle else made),
         "target_pdg": np.int32(what.pdg),
-        "target_mass": np.float64(target_mass),
-        "recoil_pdg": np.int32(2212 if regime == "p-elastic" else what.pdg),
-        "recoil_mass": np.float64(MASS_PROTON if regime == "p-elastic" else what.mass),
+        "target_mass": np.float64(what.mass if what.A > 1 else recoil_mass),
+        "recoil_pdg": np.int32(what.pdg if regime == "coherent" else NUCLEONS[regime].pdg),
+        "recoil_mass": np.float64(recoil_mass),
     }
     form = form_of(path, scheme)
     for step, real in enumerate(form.on_shell):
         if real:
             constants[f"zprime{'2' * step}_pdg"] = np.int32(card.output.pdg_map["Zprime"])
     if bound:
+        constants |= {"struck_pdg": np.int32(NUCLEONS[regime].pdg), "remnant_pdg": np.int32(REMNANT_PDG)}
+    if bound and motion != "gas":
         rest = {"px": 0.0, "py": 0.0, "pz": 0.0}
-        for role, mass in (("struck", MASS_PROTON), ("remnant", what.mass - MASS_PROTON)):
+        for role, mass in (("struck", recoil_mass), ("remnant", what.mass - recoil_mass)):
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
-        constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
     mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
-    chain = chain_of(scheme, form, mode, names_of(path))
+    chain = chain_of(scheme, form, mode, names_of(path), motion)
     place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
     names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, place)
     return Channel(
@@ -273,8 +268,8 @@ def _channel(
         helicity=helicity,
         region=region,
         constants=constants,
-        columns=stored_columns(scheme, path, chain, card.force_decay),
-        can_miss=mode == "backward" or len(path.pairs) == 2,
+        columns=stored_columns(scheme, path, chain, card.force_decay, motion == "gas"),
+        can_miss=mode == "backward" or len(path.pairs) == 2 or (form.line_shape and motion == "gas"),
         target_fraction=fraction,
     )
 
@@ -302,7 +297,8 @@ def _particles(card: RunCard, model: Params, scheme: Scheme) -> list[dict[str, A
 def _processes(ids: set[int]) -> list[dict[str, Any]]:
     text = {
         750: ("HNL upscattering, coherent", "nu A -> N A on the whole nucleus by Z' and Z exchange"),
-        751: ("HNL upscattering, proton elastic", "nu p -> N p on a proton at rest by Z' and Z exchange"),
+        751: ("HNL upscattering, proton elastic", "nu p -> N p on one proton by Z' and Z exchange"),
+        752: ("HNL upscattering, neutron elastic", "nu n -> N n on one neutron by Z' and Z exchange"),
     }
     papers = ["1807.09877", "1808.02915", "2207.04137"]
     return [{"id": i, "name": text[i][0], "description": text[i][1], "arxiv": papers} for i in sorted(ids)]
@@ -310,16 +306,17 @@ def _processes(ids: set[int]) -> list[dict[str, Any]]:
 
 # ------------------------------------------------------------------------------------------------------------ cross
 # sections
-@partial(jax.jit, static_argnums=(7,))
+@partial(jax.jit, static_argnums=(8,))
 def _total(
     energy: jax.Array, m: jax.Array, m_zprime: jax.Array, helicity: jax.Array, chirality: jax.Array, target: Target,
-    ends: Vertices, nodes: int,
+    ends: Vertices, response: tuple[jax.Array, jax.Array] | None, nodes: int,
 ) -> jax.Array:  # fmt: skip
     cm = invariants(energy, m, target.mass)
 
     def integrand(log_q2: jax.Array) -> jax.Array:
         q2 = jnp.exp(log_q2)
-        return q2 * dsigma_dq2(energy[..., None], q2, m, m_zprime, helicity, chirality, target, ends)
+        share = 1.0 if response is None else response_of_free_nucleons(q2, response[0], target, response[1])
+        return q2 * dsigma_dq2(energy[..., None], q2, m, m_zprime, helicity, chirality, target, ends) * share
 
     opened = energy > threshold(m, target.mass)
     high = jnp.where(opened, cm.q2_max, 2 * cm.q2_min)
@@ -327,46 +324,53 @@ def _total(
     return jnp.where(opened, total, 0.0)
 
 
+_gas_total = jax.jit(partial(fermi_gas_totals.total, nodes=12, omega_nodes=8))
+
+
 def total_cross_section(params: Params, energy: NDArray[np.float64], nodes: int = XSEC_NODES) -> NDArray[np.float64]:
     """Total cross section of a channel's parameters at energies (n,) GeV: 1e-38 cm^2 per scatterer.
 
-    Gauss-Legendre in ln Q^2, accurate to 1e-8.
+    Gauss-Legendre in ln Q^2, accurate to 1e-8; for a nucleon of a Fermi gas to 1e-4 (`fermi_gas_totals.total`): tables
+    of every run are made of it.
     """
-    model = params["model"]
-    total = _total(
+    model, ends = params["model"], vertices_of(params)
+    first = (
         jnp.asarray(energy), produced_mass(params), model["mzprime"], params["helicity"], params["chirality"],
-        params["target"], vertices_of(params), nodes,
+        params["target"], ends,
     )  # fmt: skip
-    return np.asarray(total)
+    if "gas" in params:
+        return np.asarray(_gas_total(*first, params["gas"]))
+    response = (params["response"], params["fermi_momentum"]) if "response" in params else None
+    return np.asarray(_total(*first, response, nodes))
 
 
 def _per_nucleus(channel: Channel, energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    protons = nuclide(channel.target).Z if channel.regime == "p-elastic" else 1
-    return total_cross_section(channel.params, energy) * protons
+    return total_cross_section(channel.params, energy) * scatterers_in(nuclide(channel.target), channel.regime)
 
 
 def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:
-    """Rows of `darkhorn xsec`: total cross sections in cm^2 per scatterer (nucleus, or one proton), every flavour that
+    """Rows of `darkhorn xsec`: total cross sections in cm^2 per scatterer (nucleus, or one nucleon), every flavour that
     mixes.
     """
     exp, model = experiment(card), model_of(card)
     names = targets or list(dict.fromkeys(n for region in card.regions for n in exp.scatterers(region)))
-    found = [_density_of(card, nuclide(name, "--target")) for name in names]
-    terms = _series_terms(found)
+    found = [density_of(card, nuclide(name, "--target")) for name in names]
+    terms = series_terms(found)
     rows = []
     mixing = np.asarray(beam_vertices(model))
     for (i, produced), projectile in itertools.product(enumerate(scheme_states(model)), exp.fluxes.fluxes):
         if mixing[i, FLAVOUR_INDEX[abs(projectile)]] == 0:
             continue
         for what, regime, helicity in itertools.product(found, card.physics.regimes, card.physics.helicities):
-            if not _possible(what, regime):
+            if not scatterers_in(what, regime):
                 continue
             params = {
                 "helicity": jnp.asarray(HELICITY[helicity]),
-                "target": scatterer(what, regime, terms),
+                "target": scatterer(card, what, regime, terms),
+                **nuclear_numbers(card, what, regime),
                 **couplings(card, model, what, regime, projectile, produced),
             }
-            struck = what.name if regime == "coherent" else "p"
+            struck = what.name if regime == "coherent" else NUCLEONS[regime].name
             for energy, value in zip(energies, total_cross_section(params, np.array(energies)), strict=True):
                 rows.append(
                     {
@@ -379,16 +383,6 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
                     }
                 )
     return rows
-
-
-def _possible(what: Nuclide, regime: str) -> bool:
-    """A free proton is one nucleon, so that its scattering is p-elastic; a nucleus without protons has none."""
-    return what.A > 1 if regime == "coherent" else what.Z > 0
-
-
-def _series_terms(nuclides: Iterable[Nuclide]) -> int:
-    """Fourier-Bessel terms that the longest of the series has: all share one shape."""
-    return max([fourier_bessel_of(what)[1].size for what in nuclides if what.A > 1], default=1)
 
 
 def widths(card: RunCard) -> list[dict[str, Any]]:

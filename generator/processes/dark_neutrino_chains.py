@@ -23,8 +23,10 @@ from darkhorn.generator.processes.dark_neutrino_displaced import (
 )
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
+from darkhorn.generator.processes.dark_neutrino_nucleons import GAS_MOMENTA, GAS_SCATTERING, RESPONSE
 from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, form_of, prepare
 from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
+from darkhorn.generator.processes.dark_neutrino_targets import Motion
 from darkhorn.generator.stages import (
     BACKTRACK,
     DECAY_FORCED,
@@ -83,22 +85,30 @@ def names_stage(names: Names) -> Stage:
 
 
 @lru_cache
-def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
+def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: Motion = "rest") -> Chain:
     """The chain of a form of decay, in one of three modes: one object each, so that channels share their programs.
+
+    `motion` is that of the scatterer (`dark_neutrino_targets.motion_of`).
 
     forced    scattering point first, then the flight, which ends inside the volume of decay
     free      the same, but the decay is where the exponential law puts it
     backward  decay point first, so that every event decays where it is asked for, however far away it was made
     """
     products = PRODUCTS if form.on_shell[0] else PAIR
-    forward = (FLUX, TARGETS, LINE_OF_SIGHT, SCATTERING, AIM, MOMENTA, products)
+    scattering: tuple[Stage, ...] = {
+        "rest": (SCATTERING,),
+        "response": (SCATTERING, RESPONSE),
+        "gas": (GAS_SCATTERING,),
+    }[motion]
+    momenta = GAS_MOMENTA if motion == "gas" else MOMENTA
+    forward = (FLUX, TARGETS, LINE_OF_SIGHT, *scattering, AIM, momenta, products)
     kinds: dict[str, tuple[Stage, ...]] = {
         "forced": (*forward, DECAY_FORCED, TIME),
         "free": (*forward, DECAY_FREE, TIME),
-        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, BACKTRACK, MOMENTA, products, TIME),
+        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, *scattering, BACKTRACK, momenta, products, TIME),
     }
     if form.displaced:
-        backward = (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, SCATTERING, LOCAL, AIM, MOMENTA, products, BACKTRACK_FLIGHTS)
+        backward = (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, *scattering, LOCAL, AIM, momenta, products, BACKTRACK_FLIGHTS)
         kinds = {
             "forced": (*forward, FLIGHTS_FORCED, TIME, ZPRIME_TIME),
             "free": (*forward, FLIGHTS_FREE, TIME, ZPRIME_TIME),
@@ -117,10 +127,11 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = ()) -> Chain:
     return Chain(stages, prepare(scheme, form))
 
 
-def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tuple[str, ...]:
+def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool, gas: bool) -> tuple[str, ...]:
     """Columns of the chain that go to the file."""
     made, *daughters = roles_of(path)
-    roles, flags, codes = ["nu", "recoil", made], [], []
+    nuclear = ["struck", "remnant"] if gas else []
+    roles, flags, codes = ["nu", *nuclear, "recoil", made], [], []
     for step, (daughter, transition) in enumerate(zip(daughters, path.transitions, strict=True)):
         number = "2" if step else ""
         boson = (f"zprime{number}",) if transition in scheme.on_shell else ()
@@ -137,6 +148,7 @@ def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool) -> tu
         *second,
         *codes,
         *mass,
+        *(f"{role}_mass" for role in nuclear),
         *momenta,
         *(() if forced else flags),
         *chain.factors,

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.generator.chain import Params, Stage, State
+from darkhorn.kernels.matrix_elements.fermi_gas import heaviest
 from darkhorn.kernels.matrix_elements.neutral_decays import width_to_vector
 from darkhorn.kernels.quadrature import gauss_legendre
 
@@ -65,6 +66,8 @@ def _draw(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     shape, target = params["shape"], params["target"].mass
     m, scale = shape["m"], shape["m"] * shape["width"]
     top = jnp.sqrt(target * (target + 2 * state["energy"])) - target
+    if "gas" in params:
+        top = heaviest(state["energy"], target, params["gas"])
     low, high = shape["lower"] * (1 + _MARGIN), top * (1 - _MARGIN)
     opened = high > low
     high = jnp.where(opened, high, low * (1 + _MARGIN))
@@ -93,14 +96,16 @@ def at_mass(stage: Stage) -> Stage:
     def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array | None]:
         return stage.run(at_drawn_mass(params, state), state, u)
 
+    # a density on the mass shell would be that of another event
+    changed = dataclasses.replace(stage, run=run, density=None, total=None, covers=None)
     if stage.expected is None:
-        return dataclasses.replace(stage, run=run)
+        return changed
     mean = stage.expected
 
     def expected(params: Params, state: State) -> jax.Array:
         return mean(at_drawn_mass(params, state), state)
 
-    return dataclasses.replace(stage, run=run, expected=expected)
+    return dataclasses.replace(changed, expected=expected)
 
 
 LINE_SHAPE = Stage("line_shape", ("mass",), _draw, adapt=("mass",))

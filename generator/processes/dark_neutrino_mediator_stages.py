@@ -10,16 +10,20 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 
-from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.chain import Chain, Params, Stage, State, same
 from darkhorn.generator.processes.dark_neutrino_chains import names_stage
 from darkhorn.generator.processes.dark_neutrino_mediator_model import Scheme, prepare
+from darkhorn.generator.processes.dark_neutrino_nucleons import RESPONSE
 from darkhorn.generator.processes.dark_neutrino_stages import (
     AIM,
     MOMENTA,
+    SAME_MASSES,
     choose,
+    missing_daughters,
     momentum_columns,
     produced_and_axis,
     scattered,
+    share_of,
 )
 from darkhorn.generator.stages import (
     BACKTRACK,
@@ -28,6 +32,7 @@ from darkhorn.generator.stages import (
     DECAY_PLACE,
     FLUX,
     LINE_OF_SIGHT,
+    SAME_N,
     SIGHT_OF_DECAY,
     TARGETS,
     TIME,
@@ -86,12 +91,6 @@ def _stored_scattering(mediator: str) -> Callable[[Params, State], jax.Array]:
     return lambda params, state: DENSITY[mediator](params, state["energy"], state["q2"])
 
 
-def _share_of(params: Params, state: State) -> jax.Array:
-    """Share of the stored daughter among those of the model."""
-    matches = state["nu_out_pdg"][None, :] == params["daughter_pdg"][:, None]
-    return jnp.sum(jnp.where(matches, params["flavour_share"][:, None], 0.0), axis=0)
-
-
 def _four(state: State, role: str) -> FourVector:
     return FourVector(state[f"{role}_e"], state[f"{role}_px"], state[f"{role}_py"], state[f"{role}_pz"])
 
@@ -130,7 +129,7 @@ def _photon_density(params: Params, state: State) -> jax.Array:
     numbers = params["m_n"], params["m_j"], one, params["majorana"], params["helicity"]
     cosine = _cos_of_daughter(params, state, ("gamma",))
     whole = radiative_density(cosine, *numbers) / (4 * jnp.pi * radiative_density(jnp.zeros_like(cosine), *numbers))
-    density: jax.Array = params["branching"] * whole * _share_of(params, state)
+    density: jax.Array = params["branching"] * whole * share_of(params, state)
     return density
 
 
@@ -160,7 +159,7 @@ def _scalar_chain_density(params: Params, state: State) -> jax.Array:
     helicity = params["helicity"] * (1 - params["majorana"])
     slope = scalar_slope(params["m_n"], params["m_j"], params["m_scalar"], helicity)
     whole = (1 + slope * _cos_of_daughter(params, state, ("em", "ep"))) / (16 * jnp.pi**2)
-    density: jax.Array = params["branching"] * whole * _share_of(params, state)
+    density: jax.Array = params["branching"] * whole * share_of(params, state)
     return density
 
 
@@ -204,30 +203,45 @@ def _pair_density(params: Params, state: State) -> jax.Array:
     neutrino = FourVector(params["m_n"] - em.e - ep.e, -em.x - ep.x, -em.y - ep.y, -em.z - ep.z)
     kinematics = dilepton_kinematics(neutrino, em, ep, axis)
     density = scalar_dilepton_density(kinematics, _model(params), params["helicity"]) / params["width_n"]
-    return jnp.asarray(density * _share_of(params, state))
+    return jnp.asarray(density * share_of(params, state))
 
 
 SCATTERING = {
-    name: Stage("xsec", ("q2", "azimuth"), _scattering(name), adapt=("q2",), density=_stored_scattering(name))
+    name: Stage(
+        "xsec", ("q2", "azimuth"), _scattering(name), adapt=("q2",), density=_stored_scattering(name), covers=SAME_N
+    )
     for name in DENSITY
 }
 CHAIN_ANGLES = ("polar", "azimuth", "lepton", "lepton_azimuth")
+_ON_SHELL = {"m_scalar": "the mass (GeV) of h', which is on its shell in every event,"}
+
+
+def _covers(**meaning: str) -> Callable[[Params, Params], list[str]]:
+    """The numbers that two models must share, and the daughters that the events have."""
+    masses = same(**SAME_MASSES, **meaning)
+    return lambda old, new: [*masses(old, new), *missing_daughters(old, new)]
+
+
 PRODUCTS = {
-    "photon": Stage("branching", ("polar", "azimuth"), _photon, density=_photon_density),
-    "scalar": Stage("branching", CHAIN_ANGLES, _scalar, density=_scalar_chain_density),
-    "pair": Stage("branching", ("mass", *CHAIN_ANGLES), _pair, density=_pair_density),
+    "photon": Stage("branching", ("polar", "azimuth"), _photon, density=_photon_density, covers=_covers()),
+    "scalar": Stage("branching", CHAIN_ANGLES, _scalar, density=_scalar_chain_density, covers=_covers(**_ON_SHELL)),
+    "pair": Stage("branching", ("mass", *CHAIN_ANGLES), _pair, density=_pair_density, covers=_covers()),
 }
 
 
 @lru_cache
-def chain_of(scheme: Scheme, mode: str) -> Chain:
-    """The chain of a scheme, in one of the three modes of `dark_neutrino_stages.chain_of`: one object each."""
-    scattering, products = SCATTERING[scheme.mediator], PRODUCTS[scheme.chain]
-    forward = (FLUX, TARGETS, LINE_OF_SIGHT, scattering, AIM, MOMENTA, products)
+def chain_of(scheme: Scheme, mode: str, response: bool = False) -> Chain:
+    """The chain of a scheme, in one of the three modes of `dark_neutrino_chains.chain_of`: one object each.
+
+    `response`: the scatterer is a nucleon at rest with the response of its nucleus as a factor.
+    """
+    products = PRODUCTS[scheme.chain]
+    scattering = (SCATTERING[scheme.mediator], *((RESPONSE,) if response else ()))
+    forward = (FLUX, TARGETS, LINE_OF_SIGHT, *scattering, AIM, MOMENTA, products)
     stages = {
         "forced": (*forward, DECAY_FORCED, TIME),
         "free": (*forward, DECAY_FREE, TIME),
-        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, scattering, BACKTRACK, MOMENTA, products, TIME),
+        "backward": (FLUX, DECAY_PLACE, SIGHT_OF_DECAY, *scattering, BACKTRACK, MOMENTA, products, TIME),
     }[mode]
     names = (names_stage((("n4", "n5"), ("nu_out", "n4"))),) if scheme.dual else ()
     return Chain((*stages, *names), prepare(scheme))

@@ -20,14 +20,7 @@ from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Ex
 from darkhorn.generator.processes.dark_neutrino import (
     FLAVOUR_INDEX,
     HELICITY,
-    PROCESS_ID,
-    SCALE_NUCLEON,
-    SCALE_NUCLEUS,
     XSEC_NODES,
-    _density_of,
-    _possible,
-    _series_terms,
-    scatterer,
 )
 from darkhorn.generator.processes.dark_neutrino_chains import STORED
 from darkhorn.generator.processes.dark_neutrino_mediator_model import (
@@ -41,12 +34,27 @@ from darkhorn.generator.processes.dark_neutrino_mediator_model import (
     width_rows,
 )
 from darkhorn.generator.processes.dark_neutrino_mediator_stages import DENSITY, chain_of
+from darkhorn.generator.processes.dark_neutrino_nucleons import response_density
+from darkhorn.generator.processes.dark_neutrino_targets import (
+    NUCLEONS,
+    PROCESS_ID,
+    SCALE_NUCLEON,
+    SCALE_NUCLEUS,
+    density_of,
+    is_bound,
+    motion_of,
+    nuclear_numbers,
+    scatterer,
+    scatterer_mass,
+    scatterers_in,
+    series_terms,
+)
 from darkhorn.generator.processes.dark_neutrino_topologies import topology
 from darkhorn.generator.record import FINAL, REMNANT_PDG, Particle, Topology
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.nuclides import Nuclide, nuclide
-from darkhorn.kernels.constants import MASS_ELECTRON, MASS_PROTON
+from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.matrix_elements.upscattering import invariants, threshold
 from darkhorn.kernels.quadrature import gauss_legendre
@@ -106,7 +114,7 @@ def _combinations(card: RunCard, exp: Experiment, model: Params) -> Iterable[tup
             what = nuclide(name)
             for regime, helicity in itertools.product(physics.regimes, physics.helicities):
                 for projectile in exp.fluxes.fluxes:
-                    if _possible(what, regime) and model["beam"][FLAVOUR_INDEX[abs(projectile)]] > 0:
+                    if scatterers_in(what, regime) and model["beam"][FLAVOUR_INDEX[abs(projectile)]] > 0:
                         yield region, what, regime, helicity, projectile
 
 
@@ -123,8 +131,8 @@ def build(card: RunCard) -> Build:
             f"a flavour of the beam that couples to {scheme.produced}, and a regime that the targets have",
             "Check `source.flavours`, `physics.regimes` and the couplings of `model`.",
         )
-    nuclides = {what.name: _density_of(card, what) for _, what, *_ in choices}
-    terms = _series_terms(nuclides.values())
+    nuclides = {what.name: density_of(card, what) for _, what, *_ in choices}
+    terms = series_terms(nuclides.values())
     lowest = [_threshold(model, what, regime) for _, what, regime, _, _ in choices]
     top = max(float(flux.edges[-1]) for flux in exp.fluxes.fluxes.values())
     card.check_threshold(min(lowest), top)
@@ -136,16 +144,16 @@ def build(card: RunCard) -> Build:
             continue
         what = nuclides[what.name]
         atoms = exp.scatterers(region)
-        nucleons = what.Z if regime == "p-elastic" else 1
         params = {
             **common,
             "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
             "region": exp.detector.volumes[region].shape,
-            "scatterers_per_cm3": np.asarray(atoms[what.name] * nucleons),
+            "scatterers_per_cm3": np.asarray(atoms[what.name] * scatterers_in(what, regime)),
             "beam": exp.beam[projectile],
-            "target": scatterer(what, regime, terms),
+            "target": scatterer(card, what, regime, terms),
             "helicity": np.asarray(HELICITY[helicity]),
             **couplings(model, what, regime, projectile),
+            **nuclear_numbers(card, what, regime),
         }
         fraction = atoms[what.name] / sum(atoms.values())
         for decay_in in card.decay_in:
@@ -175,8 +183,7 @@ def build(card: RunCard) -> Build:
 
 
 def _threshold(model: Params, what: Nuclide, regime: str) -> float:
-    mass = what.mass if regime == "coherent" else MASS_PROTON
-    return float(threshold(model["m_n"], jnp.asarray(mass)))
+    return float(threshold(model["m_n"], jnp.asarray(scatterer_mass(what, regime))))
 
 
 def _common(card: RunCard, exp: Experiment, model: Params, scheme: Scheme) -> dict[str, Any]:
@@ -196,8 +203,7 @@ def _channel(
 ) -> Channel:  # fmt: skip
     region, decay_in = where
     place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
-    bound = regime == "p-elastic" and what.A > 1
-    nucleon = regime == "p-elastic"
+    bound, recoil_mass = is_bound(what, regime), scatterer_mass(what, regime)
     made = card.output.pdg_map[scheme.produced]
     antiparticle = projectile < 0 and card.model.hnl == "dirac"  # type: ignore[attr-defined]
     constants: dict[str, np.generic] = {
@@ -206,20 +212,21 @@ def _channel(
         "nu_pdg": np.int32(projectile),
         f"{scheme.produced.lower()}_pdg": np.int32(-made if antiparticle else made),
         "target_pdg": np.int32(what.pdg),
-        "target_mass": np.float64(MASS_PROTON if what.A == 1 else what.mass),
-        "recoil_pdg": np.int32(2212 if nucleon else what.pdg),
-        "recoil_mass": np.float64(MASS_PROTON if nucleon else what.mass),
+        "target_mass": np.float64(what.mass if what.A > 1 else recoil_mass),
+        "recoil_pdg": np.int32(what.pdg if regime == "coherent" else NUCLEONS[regime].pdg),
+        "recoil_mass": np.float64(recoil_mass),
     }
     if scheme.chain == "scalar":
         constants["hprime_pdg"] = np.int32(card.output.pdg_map["Hprime"])
     if bound:
         rest = {"px": 0.0, "py": 0.0, "pz": 0.0}
-        for role, mass in (("struck", MASS_PROTON), ("remnant", what.mass - MASS_PROTON)):
+        for role, mass in (("struck", recoil_mass), ("remnant", what.mass - recoil_mass)):
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
-        constants |= {"struck_pdg": np.int32(2212), "remnant_pdg": np.int32(REMNANT_PDG)}
+        constants |= {"struck_pdg": np.int32(NUCLEONS[regime].pdg), "remnant_pdg": np.int32(REMNANT_PDG)}
     mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
-    chain, record = chain_of(scheme, mode), record_of(scheme, bound)
+    response = motion_of(card, what, regime) == "response"
+    chain, record = chain_of(scheme, mode, response), record_of(scheme, bound)
     chosen = {role for role in ("struck", "remnant", "target")}
     momenta = tuple(f"{p.role}_{c}" for p in record.particles if p.role not in chosen for c in ("px", "py", "pz", "e"))
     daughter = "n4_pdg" if scheme.dual else "nu_out_pdg"
@@ -268,6 +275,7 @@ def _processes(scheme: Scheme, ids: set[int]) -> list[dict[str, Any]]:
     text = {
         750: ("HNL upscattering, coherent", "nu A -> N A on the whole nucleus"),
         751: ("HNL upscattering, proton elastic", "nu p -> N p on a proton at rest"),
+        752: ("HNL upscattering, neutron elastic", "nu n -> N n on a neutron at rest"),
     }
     exchange = EXCHANGE[scheme.mediator]
     return [
@@ -285,7 +293,8 @@ def _total(scheme: Scheme, params: Params, energy: jax.Array, nodes: int) -> jax
 
     def integrand(log_q2: jax.Array) -> jax.Array:
         q2 = jnp.exp(log_q2)
-        return q2 * DENSITY[scheme.mediator](ready, energy[..., None], q2)
+        density = DENSITY[scheme.mediator](ready, energy[..., None], q2)
+        return q2 * density * (response_density(ready, {"q2": q2}) if "response" in ready else 1.0)
 
     opened = energy > threshold(m, mass)
     high = jnp.where(opened, cm.q2_max, 2 * cm.q2_min)
@@ -300,12 +309,12 @@ def total_cross_section(
     Gauss-Legendre in ln Q^2, accurate to 1e-8.
     """
     read = ("model", "flavour", "protons", "neutrons", "q2_scale", "signs", "target", "helicity")
-    return np.asarray(_total(scheme, {name: params[name] for name in read}, jnp.asarray(energy), nodes))
+    nuclear = [name for name in ("response", "fermi_momentum") if name in params]
+    return np.asarray(_total(scheme, {name: params[name] for name in (*read, *nuclear)}, jnp.asarray(energy), nodes))
 
 
 def _per_nucleus(scheme: Scheme, channel: Channel, energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    nucleons = nuclide(channel.target).Z if channel.regime == "p-elastic" else 1
-    return total_cross_section(scheme, channel.params, energy) * nucleons
+    return total_cross_section(scheme, channel.params, energy) * scatterers_in(nuclide(channel.target), channel.regime)
 
 
 def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:
@@ -314,21 +323,22 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
     """
     exp, model, scheme = experiment(card), model_of(card), scheme_of(card)
     names = targets or list(dict.fromkeys(n for region in card.regions for n in exp.scatterers(region)))
-    found = [_density_of(card, nuclide(name, "--target")) for name in names]
-    terms = _series_terms(found)
+    found = [density_of(card, nuclide(name, "--target")) for name in names]
+    terms = series_terms(found)
     rows = []
     for projectile in exp.fluxes.fluxes:
         if model["beam"][FLAVOUR_INDEX[abs(projectile)]] == 0:
             continue
         for what, regime, helicity in itertools.product(found, card.physics.regimes, card.physics.helicities):
-            if not _possible(what, regime):
+            if not scatterers_in(what, regime):
                 continue
             params = {
                 "helicity": jnp.asarray(HELICITY[helicity]),
-                "target": scatterer(what, regime, terms),
+                "target": scatterer(card, what, regime, terms),
                 **couplings(model, what, regime, projectile),
+                **nuclear_numbers(card, what, regime),
             }
-            struck = what.name if regime == "coherent" else "p"
+            struck = what.name if regime == "coherent" else NUCLEONS[regime].name
             rows += [
                 {
                     "process": f"{FLAVOUR_NAME[projectile]} {struck} -> {scheme.produced} {struck}",

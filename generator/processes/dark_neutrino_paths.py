@@ -239,15 +239,15 @@ def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
     """
 
     def prepared(params: Params) -> Params:
-        """params: as `vertices_of`, with `path` of `path_params`, `q2_scale` (GeV^2), `signs` (2,), the shares of N ->
-        daughter and -> anti-daughter, and `daughter_pdg` (steps, 6).
+        """params: as `vertices_of`, with `path` of `path_params`, `q2_scale` and `q2_floor` (GeV^2), `signs` (2,), the
+        shares of N -> daughter and -> anti-daughter, and `daughter_pdg` (steps, 6).
         """
         return {**params, **derived(params, host_widths(params["model"], scheme))}
 
     @jax.jit  # apart from the widths, whose program all forms share
     def derived(params: Params, widths: Widths) -> Params:
         model, path = params["model"], params["path"]
-        mz2, scale = model["mzprime"] * model["mzprime"], params["q2_scale"]
+        mz2, scale = model["mzprime"] * model["mzprime"] + params["q2_floor"], params["q2_scale"]
         numbers: dict[str, Any] = {
             **_step(model, scheme, widths, path["first"], params["signs"]),
             "ctau_zprime": ctau(total_width(widths, "Zprime")),

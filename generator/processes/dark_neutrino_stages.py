@@ -96,10 +96,10 @@ def _momenta(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[Stat
 
 
 def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
-    """Direction, in the rest frame of N, along which its helicity in the centre-of-mass frame is measured.
+    """Direction, in the rest frame of N, along which its helicity in the rest frame of `total` is measured.
 
-    Seen from N at rest, the centre of mass moves against that axis: axis = -P*/|P*| with P* the total momentum
-    boosted there. Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
+    Seen from N at rest, that frame moves against the axis: axis = -P*/|P*| with P* the four-momentum `total` boosted
+    there. Shapes (n,). GeV. At threshold, where the axis is not defined, it is z.
     """
     seen = boost_to_rest(total, n4, m).p
     norm = seen.norm()
@@ -110,10 +110,13 @@ def spin_axis(n4: FourVector, total: FourVector, m: jax.Array) -> Vector:
 
 
 def produced_and_axis(params: Params, state: State) -> tuple[FourVector, Vector]:
-    """The produced state and the axis of its helicity."""
+    """The produced state and the axis of its helicity, which is meant in the centre of mass of neutrino and target
+    (params `helicity_frame` 1) or in the rest frame of the nucleus (0).
+    """
     n4 = FourVector(state["n4_e"], state["n4_px"], state["n4_py"], state["n4_pz"])
-    neutrino = Vector(state["nu_px"], state["nu_py"], state["nu_pz"])
-    return n4, spin_axis(n4, four(state["energy"] + params["target"].mass, neutrino), params["m_n"])
+    moves = params["helicity_frame"]
+    neutrino = Vector(state["nu_px"], state["nu_py"], state["nu_pz"]).scale(moves)
+    return n4, spin_axis(n4, four(state["energy"] * moves + params["target"].mass, neutrino), params["m_n"])
 
 
 def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
@@ -161,7 +164,7 @@ def _kinematics_of(params: Params, state: State) -> DileptonKinematics:
     return dilepton_kinematics(nu_out, em, ep, axis)
 
 
-def _share_of(params: Params, state: State) -> jax.Array:
+def share_of(params: Params, state: State) -> jax.Array:
     """Share of the daughter that the event has among all."""
     pdg = state["nu_out_pdg"]
     share = jnp.zeros(pdg.shape, params["flavour_share"].dtype)
@@ -177,7 +180,7 @@ def _products_density(params: Params, state: State) -> jax.Array:
         params["m_n"], params["m_j"], params["m_zprime"], params["m_lepton"], params["helicity"], params["majorana"],
         params["polarised"], cosine, lepton,
     )  # fmt: skip
-    density: jax.Array = params["branching"] * _share_of(params, state) * angles
+    density: jax.Array = params["branching"] * share_of(params, state) * angles
     return density
 
 
@@ -186,16 +189,16 @@ def _pair_density(params: Params, state: State) -> jax.Array:
     model, kinematics = _dilepton_model(params), _kinematics_of(params, state)
     kinematics = kinematics._replace(q2=within_limits(kinematics.q2, model))
     shape = dilepton_density(kinematics, model, params["helicity"]) / params["width_n"]
-    density: jax.Array = shape * _share_of(params, state)
+    density: jax.Array = shape * share_of(params, state)
     return density
 
 
-_SAME_MASSES = {"m_n": "the mass (GeV) of the state that the beam makes", "m_j": "the mass (GeV) of its daughter"}
-_same_pair = same(**_SAME_MASSES, m_lepton="the mass (GeV) of the lepton")
-_same_chain = same(**_SAME_MASSES, m_zprime="the mass (GeV) of the Z', which is on its shell in every event,")
+SAME_MASSES = {"m_n": "the mass (GeV) of the state that the beam makes", "m_j": "the mass (GeV) of its daughter"}
+_same_pair = same(**SAME_MASSES, m_lepton="the mass (GeV) of the lepton")
+_same_chain = same(**SAME_MASSES, m_zprime="the mass (GeV) of the Z', which is on its shell in every event,")
 
 
-def _missing_daughters(old: Params, new: Params) -> list[str]:
+def missing_daughters(old: Params, new: Params) -> list[str]:
     """Daughters that the wanted model has and the events never have."""
     shares: list[dict[int, float]] = []
     for params in (old, new):
@@ -210,11 +213,11 @@ def _missing_daughters(old: Params, new: Params) -> list[str]:
 
 
 def _products_cover(old: Params, new: Params) -> list[str]:
-    return [*_same_chain(old, new), *_missing_daughters(old, new)]
+    return [*_same_chain(old, new), *missing_daughters(old, new)]
 
 
 def _pair_covers(old: Params, new: Params) -> list[str]:
-    return [*_same_pair(old, new), *_missing_daughters(old, new)]
+    return [*_same_pair(old, new), *missing_daughters(old, new)]
 
 
 def _dilepton_model(params: Params) -> DileptonModel:

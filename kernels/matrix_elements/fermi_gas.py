@@ -27,13 +27,13 @@ import jax.numpy as jnp
 
 from darkhorn.kernels.constants import HBAR_C_SQUARED
 from darkhorn.kernels.form_factors import fourier_bessel
-from darkhorn.kernels.kinematics import FourVector, Vector, along, four
+from darkhorn.kernels.kinematics import FourVector, Vector, four, transverse_axes
 from darkhorn.kernels.matrix_elements.upscattering import (
     Products,
     Target,
     Vertices,
     amplitude_squared,
-    effective_form_factors,
+    nucleon_form_factors,
 )
 from darkhorn.kernels.trigonometry import sincos2pi
 
@@ -56,23 +56,20 @@ class Kinematics(NamedTuple):
 
 
 class Uniforms(NamedTuple):
-    """Uniform numbers of `sample` and `momenta`, each (n,)."""
+    """Uniform numbers of `sample`, each (n,)."""
 
     q2: jax.Array
     omega: jax.Array
     nucleon: jax.Array
     azimuth: jax.Array
-    rotation: jax.Array
 
 
 class Momenta(NamedTuple):
-    """Four-vectors in the laboratory, GeV, that obey neutrino + struck = n4 + recoil and struck + remnant = nucleus.
+    """Four-vectors in the laboratory, GeV, that obey neutrino + struck = N + recoil and struck + remnant = nucleus.
 
     `struck` has the energy E_p - E_b and is off its mass shell.
     """
 
-    neutrino: FourVector
-    n4: FourVector
     struck: FourVector
     recoil: FourVector
     remnant: FourVector
@@ -85,21 +82,41 @@ def _root(x: jax.Array) -> jax.Array:
 
 
 def threshold(m: jax.Array, mass: jax.Array, gas: FermiGas) -> jax.Array:
-    """A neutrino energy below which there is no scattering, GeV: that of a nucleon at p_F against the neutrino.
+    """The least neutrino energy that makes N, GeV. Shapes broadcast.
 
-    max{m + E_b, [(m + M)^2 - (E_F - E_b)^2 + p_F^2] / 2 (E_F - E_b + p_F)}. Blocking lifts the true threshold
-    somewhat; in between the density is zero. Shapes broadcast.
+    A nucleon that is only just lifted out of the sphere can absorb omega = E_b up to |q| = 2 p_F, that is up to Q_0^2 =
+    4 p_F^2 - E_b^2. N at rest with omega = E_b has Q^2 = m^2 + 2 m E_b; where this is below Q_0^2, E_th = m + E_b. Else
+    a nucleon at p_F against the neutrino needs the least energy, s~ = (m + M)^2; its Q^2 at threshold must be above
+    Q_0^2, and in between E_th is that of |q| = 2 p_F: (Q_0^2 + m^2)/2(2 p_F - E_b).
+    """
+    p_f, e_b = gas.momentum, gas.removal_energy
+    available = jnp.sqrt(mass * mass + p_f * p_f) - e_b
+    s = (m + mass) ** 2
+    gained = s - available**2 + p_f * p_f
+    head_on = gained / (2 * (available + p_f))
+    edge = (2 * p_f - e_b) * (2 * p_f + e_b)
+    corner = (edge + m * m) / (2 * jnp.where(edge > 0, 2 * p_f - e_b, 1.0))
+    struck = jnp.where(gained * m / (m + mass) - m * m >= edge, head_on, corner)
+    return jnp.where(m * m + 2 * m * e_b <= edge, m + e_b, struck)
+
+
+def heaviest(energy: jax.Array, mass: jax.Array, gas: FermiGas) -> jax.Array:
+    """A mass of N above which a neutrino of this energy makes none, GeV: min{E - E_b, sqrt(s~) - M} with the nucleon at
+    p_F against the neutrino. Where |q| = 2 p_F decides (see `threshold`) the true one is somewhat lower. Shapes
+    broadcast.
     """
     available = jnp.sqrt(mass * mass + gas.momentum**2) - gas.removal_energy
-    head_on = ((m + mass) ** 2 - available**2 + gas.momentum**2) / (2 * (available + gas.momentum))
-    return jnp.maximum(m + gas.removal_energy, head_on)
+    s = available**2 - gas.momentum**2 + 2 * energy * (available + gas.momentum)
+    return jnp.minimum(energy - gas.removal_energy, jnp.sqrt(s) - mass)
 
 
 def q2_range(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array, jax.Array]:
-    """Bounds (low, high) of Q^2, GeV^2: no unblocked event lies outside; equal where the channel is closed.
+    """Bounds (low, high) of Q^2, GeV^2: inside and only there are unblocked events; equal where the channel is closed.
 
-    low: omega = E_b forward, m^2 (2 E_b + m^2/S)/S, S = a + sqrt(a^2 - m^2), a = E - E_b, free of cancellation.
-    high: a nucleon at p_F against the neutrino, 2 k* (E3* + p3*) - m^2. Shapes broadcast.
+    Both omega > E_b and the least omega that a nucleon at p_F against the neutrino absorbs must be within reach of N.
+    The first gives m^2 (2 E_b + m^2/S)/S < Q^2 < 2 E S - m^2, S = a + sqrt(a^2 - m^2), a = E - E_b; the second 2 k*
+    (E3* -+ p3*) - m^2 in the centre-of-mass frame of that nucleon and the neutrino. Free of cancellation but for the
+    lower of the latter, which counts near threshold alone. Shapes broadcast.
     """
     a = energy - gas.removal_energy
     total = jnp.maximum(a, 0.0) + _root(a * a - m * m) + jnp.where(a > 0, 0.0, 1.0)
@@ -108,9 +125,11 @@ def q2_range(energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas) ->
     gained = 2 * energy * (available + gas.momentum)
     s = available**2 - gas.momentum**2 + gained
     twice_energy = s + m * m - mass * mass
-    high = gained * (twice_energy + _root(twice_energy**2 - 4 * s * m * m)) / (2 * s) - m * m
-    opened = (energy > threshold(m, mass, gas)) & (high > low)
-    return low, jnp.where(opened, high, low)
+    product = gained * (twice_energy + _root(twice_energy**2 - 4 * s * m * m)) / (2 * s)
+    high = jnp.minimum(product, 2 * energy * total) - m * m
+    opened = energy > threshold(m, mass, gas)
+    low = jnp.maximum(low, m * m * (gained * gained / (s * jnp.where(opened, product, 1.0)) - 1))
+    return low, jnp.where(opened, jnp.maximum(high, low), low)
 
 
 def gas_limits(q2: jax.Array, mass: jax.Array, gas: FermiGas) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -178,12 +197,12 @@ def density(
     least, e_f = energy_range(q2, omega, mass, gas)
     low, _, high = omega_range(energy, q2, m, mass, gas)
     inside = (omega >= low) & (omega <= high) & (x.nucleon_energy >= least) & (x.nucleon_energy <= e_f) & (q2 > 0)
-    inside = inside & (high > low)
+    inside = inside & (high > low) & (energy - omega > m)
     # any physical numbers serve outside: they keep both branches of the last `where` finite
     e3 = jnp.where(inside, energy - omega, 2 * m + 1)
     omega = jnp.where(inside, omega, 1.0)
     q2 = jnp.where(inside, q2, 1.0)
-    p3 = jnp.sqrt(e3 * e3 - m * m)
+    p3 = jnp.sqrt((e3 - m) * (e3 + m))
     q = jnp.sqrt(q2 + omega * omega)
     e_p = jnp.where(inside, x.nucleon_energy, e_f)
 
@@ -207,7 +226,7 @@ def density(
     k1_q = -0.5 * (m * m + q2) - energy * e_b
     k_q = k_k1 - m * m - kappa * e_b
     products = Products(k_k1, k_k2, k_k2 + k_q, k1_k2, k1_k2 + k1_q, k_q, k1_q, given2)
-    form = effective_form_factors(q2, m_zprime, target, vertices)
+    form = nucleon_form_factors(q2, m_zprime, target, vertices)
     amplitude2 = amplitude_squared(products, mass, form, chirality)
     sphere = 3 / (4 * jnp.pi * gas.momentum**3)
     result = 0.5 * amplitude2 * sphere / (64 * jnp.pi * energy * energy * q) * HBAR_C_SQUARED
@@ -231,8 +250,8 @@ def sample(
 
     Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total
     cross section per nucleon. Choose q2_pole = m_Z'^2 s/(m_Z'^2 + s) with s = 0.4 GeV^2 for protons, and s itself for
-    neutrons, whose magnetic amplitude vanishes at Q^2 = 0. A weight is zero only for Q^2 near the ends of its range,
-    where no omega is left, and below threshold. Shapes: u and energy (n,), the rest scalars.
+    neutrons, whose magnetic amplitude vanishes at Q^2 = 0. A weight is zero below threshold only. Shapes: u and energy
+    (n,), the rest scalars.
     """
     bottom_q2, top_q2 = q2_range(energy, m, mass, gas)
     width = top_q2 - bottom_q2
@@ -248,63 +267,69 @@ def sample(
     return Kinematics(energy, q2, omega, e_f - span * u.nucleon, 2 * jnp.pi * u.azimuth), jacobian
 
 
-def momenta(
-    x: Kinematics, rotation: jax.Array, axis: Vector, m: jax.Array, mass: jax.Array, nucleus: jax.Array, gas: FermiGas
-) -> Momenta:
-    """Four-vectors of an event; `axis` is the unit vector of the neutrino, `rotation` its azimuth about it in turns.
+def n4_momentum(x: Kinematics, m: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(energy, momentum across, momentum along the neutrino) of N, GeV; shapes of x (n,), m scalar.
 
-    Shapes: x, rotation, axis (n,); masses m of N, M of the nucleon and of the nucleus (at rest) scalars. GeV. Momentum
-    and energy balance to a few ulp of the nuclear mass. The remnant takes E_b: its mass differs from the nuclide's.
+    E3 = E - omega, p_L = E3 - (m^2 + Q^2)/2E, p_T = sqrt[(Q^2 - forward)(backward - Q^2)]/2E with the limits of Q^2 at
+    this omega, forward = m^2 (2 omega + m^2/S)/S and backward = 2 E S - m^2, S = E3 + p3: free of cancellation.
     """
-    e_b, energy, q2, omega = gas.removal_energy, x.energy, x.q2, x.omega
-    e3 = energy - omega
-    p3 = _root(e3 * e3 - m * m)
-    q = jnp.sqrt(q2 + omega * omega)
-    sum_ep = e3 + p3
-    forward = m * m * (2 * omega + m * m / sum_ep) / sum_ep
-    k1_across, k1_along, _ = _about_q(energy, q2, omega, q, p3, m, forward, 2 * energy * sum_ep - m * m)
+    e3 = x.energy - x.omega
+    sum_ep = e3 + _root(e3 * e3 - m * m)
+    forward = m * m * (2 * x.omega + m * m / sum_ep) / sum_ep
+    across = _root((x.q2 - forward) * (2 * x.energy * sum_ep - m * m - x.q2)) / (2 * x.energy)
+    return e3, across, e3 - (m * m + x.q2) / (2 * x.energy)
+
+
+def momenta(x: Kinematics, axis: Vector, n4: Vector, mass: jax.Array, nucleus: jax.Array, gas: FermiGas) -> Momenta:
+    """Four-vectors of an event from the unit vector of the neutrino (`axis`) and the momentum of N (`n4`).
+
+    Shapes: x, axis, n4 (n,); masses of the nucleon and of the nucleus (at rest) scalars. GeV. Momentum and energy
+    balance to a few ulp of the nuclear mass. The remnant takes E_b: its mass differs from the nuclide's. Where N flies
+    along the neutrino the azimuth of the nucleon has no meaning, and any direction across q serves.
+    """
+    e_b, omega = gas.removal_energy, x.omega
+    transfer = axis.scale(x.energy).minus(n4)
+    q = transfer.norm()
     w = omega - e_b
-    p_along = (2 * x.nucleon_energy * w - (q2 + e_b * (omega + w))) / (2 * q)
+    p_along = (2 * x.nucleon_energy * w - (x.q2 + e_b * (omega + w))) / (2 * q)
     p_across = _root(x.nucleon_energy**2 - mass * mass - p_along * p_along)
-    # unit vectors: t across the neutrino in the plane of k1 and k3, n normal to the plane, e1 across q in the plane
-    sine, cosine = sincos2pi(rotation)
-    zero = jnp.zeros_like(energy)
-    t, n = along(axis, cosine, sine, zero), along(axis, -sine, cosine, zero)
-    cos_q, sin_q = k1_along / energy, k1_across / energy
-    q_hat = axis.scale(cos_q).minus(t.scale(sin_q))
-    e1 = axis.scale(sin_q).plus(t.scale(cos_q))
+    q_hat = transfer.scale(1 / q)
+    first, second = transverse_axes(q_hat)
+    # the azimuth counts from the part of k1 across q
+    across_1, across_2 = axis.dot(first), axis.dot(second)
+    across2 = across_1 * across_1 + across_2 * across_2
+    defined = across2 > 0
+    scale = 1 / jnp.sqrt(jnp.where(defined, across2, 1.0))
+    cos_k1, sin_k1 = jnp.where(defined, across_1 * scale, 1.0), jnp.where(defined, across_2 * scale, 0.0)
     sin_phi, cos_phi = sincos2pi(x.azimuth / (2 * jnp.pi))
-    p = q_hat.scale(p_along).plus(e1.scale(p_across * cos_phi)).plus(n.scale(p_across * sin_phi))
-    transfer = q_hat.scale(q)
-    neutrino = axis.scale(energy)
-    struck_energy = x.nucleon_energy - e_b
+    one, two = cos_phi * cos_k1 - sin_phi * sin_k1, cos_phi * sin_k1 + sin_phi * cos_k1
+    p = q_hat.scale(p_along).plus(first.scale(p_across * one)).plus(second.scale(p_across * two))
+    energy = x.nucleon_energy - e_b
     return Momenta(
-        neutrino=four(energy, neutrino),
-        n4=four(e3, neutrino.minus(transfer)),
-        struck=four(struck_energy, p),
-        recoil=four(struck_energy + omega, p.plus(transfer)),
-        remnant=four(nucleus - struck_energy, p.scale(-jnp.ones_like(energy))),
+        struck=four(energy, p),
+        recoil=four(energy + omega, p.plus(transfer)),
+        remnant=four(nucleus - energy, p.scale(-jnp.ones_like(energy))),
     )
 
 
-def kinematics(neutrino: FourVector, n4: FourVector, struck: FourVector, m: jax.Array, gas: FermiGas) -> Kinematics:
+def kinematics(neutrino: FourVector, struck: FourVector, recoil: FourVector, gas: FermiGas) -> Kinematics:
     """The inverse of `momenta`, for the reweighting of stored events: Kinematics of four-vectors, components (n,), GeV.
 
-    Q^2 = 2 k1.k3 - m^2 loses digits where Q^2 << E^2: about 1e-16 E^2/Q^2.
+    Accuracy: Q^2 = (|q| - omega)(|q| + omega) to 1e-16 E/|q| relative.
     """
-    q = neutrino.p.minus(n4.p)
-    omega = neutrino.e - n4.e
-    q2 = 2 * neutrino.dot(n4) - m * m
+    q = recoil.p.minus(struck.p)
+    omega = recoil.e - struck.e
     norm = q.norm()
     cross = Vector(
-        neutrino.y * n4.z - neutrino.z * n4.y,
-        neutrino.z * n4.x - neutrino.x * n4.z,
-        neutrino.x * n4.y - neutrino.y * n4.x,
+        q.y * neutrino.z - q.z * neutrino.y,
+        q.z * neutrino.x - q.x * neutrino.z,
+        q.x * neutrino.y - q.y * neutrino.x,
     )
-    # components of p along e1 (k1 across q) and along k1 x k3, both times |k1 across q|
+    # components of p along k1 across q and along q x k1 = k1 x k3, both times |k1 across q|
     along_normal = cross.dot(struck.p)
     in_plane = neutrino.p.dot(struck.p) - neutrino.p.dot(q) * q.dot(struck.p) / (norm * norm)
     azimuth = jnp.arctan2(along_normal / norm, in_plane)
+    q2 = (norm - omega) * (norm + omega)
     return Kinematics(neutrino.e, q2, omega, struck.e + gas.removal_energy, azimuth)
 
 

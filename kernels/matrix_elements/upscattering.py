@@ -129,21 +129,32 @@ def effective_form_factors(q2: jax.Array, m_zprime: jax.Array, target: Target, v
 
     Shapes broadcast; GeV. A nucleus has F1 alone.
     """
-    dark = vertices.dark_lepton * vertices.dark_hadron / (m_zprime * m_zprime + q2)
-    weak = vertices.weak_lepton * vertices.weak_hadron / (MASS_Z * MASS_Z + q2)
+    dark, weak = _propagators(q2, m_zprime, vertices)
     nuclear = fourier_bessel(q2, target.radius, target.coefficients) * (dark + weak)
+    own = nucleon_form_factors(q2, m_zprime, target, vertices)
+    nucleon = target.is_nucleon > 0.5
+    return FormFactors(*(jnp.where(nucleon, own[i], nuclear if i == 0 else 0.0) for i in range(3)))
+
+
+def _propagators(q2: jax.Array, m_zprime: jax.Array, vertices: Vertices) -> tuple[jax.Array, jax.Array]:
+    """Couplings at both ends over the propagators of Z' and Z, GeV^-2."""
+    dark = vertices.dark_lepton * vertices.dark_hadron / (m_zprime * m_zprime + q2)
+    return dark, vertices.weak_lepton * vertices.weak_hadron / (MASS_Z * MASS_Z + q2)
+
+
+def nucleon_form_factors(q2: jax.Array, m_zprime: jax.Array, target: Target, vertices: Vertices) -> FormFactors:
+    """`effective_form_factors` of a target that is known to be a nucleon, without the work for nuclei."""
+    dark, weak = _propagators(q2, m_zprime, vertices)
     isospin = target.charge - 0.5
     kind = target.parametrisation
     f1_em, f2_em = nucleon_vector(q2, target.mass, target.charge, target.magnetic_moment, kind)
     f1_other, f2_other = nucleon_vector(q2, target.mass, 1 - target.charge, target.other_moment, kind)
     f1_nc = neutral_current(f1_em, f1_other)
     f2_nc = neutral_current(f2_em, f2_other)
-    nucleon = target.is_nucleon > 0.5
     other = vertices.dark_lepton * vertices.dark_other / (m_zprime * m_zprime + q2)
-    f1 = jnp.where(nucleon, dark * f1_em + other * f1_other + weak * f1_nc, nuclear)
-    f2 = jnp.where(nucleon, dark * f2_em + other * f2_other + weak * f2_nc, 0.0)
-    g_a = jnp.where(nucleon, weak * nucleon_axial(q2, isospin), 0.0)
-    return FormFactors(f1, f2, g_a)
+    rows = (f1_em, f1_other, f1_nc), (f2_em, f2_other, f2_nc)
+    f1, f2 = (dark * em + other * em_other + weak * nc for em, em_other, nc in rows)
+    return FormFactors(f1, f2, weak * nucleon_axial(q2, isospin))
 
 
 def amplitude_squared(x: Products, mass: jax.Array, form: FormFactors, chirality: jax.Array) -> jax.Array:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from darkhorn.generator.citations import CITATIONS, bibtex, citations_for
+from darkhorn.generator.citations import CITATIONS, bibtex, citations_for, nucleon_references
 from darkhorn.generator.header import Header
 from darkhorn.generator.processes.dark_neutrino_topologies import WHOLE_TARGET_ZPRIME_EE
 from darkhorn.kernels.errors import InputError
@@ -22,7 +22,11 @@ def test_entries_are_complete() -> None:
 
 def test_a_run_cites_its_model_flux_and_experiment() -> None:
     header = Header(
-        card_resolved={"source": {"beam": "bnb"}, "model": {"name": "dark-neutrino"}},
+        card_resolved={
+            "source": {"beam": "bnb"},
+            "model": {"name": "dark-neutrino"},
+            "physics": {"regimes": ["n-elastic"], "incoherent": "fermi-gas", "nucleon_form_factors": "kelly"},
+        },
         detector={"name": "microboone"},
         topologies=[WHOLE_TARGET_ZPRIME_EE],
     )
@@ -38,3 +42,10 @@ def test_keys() -> None:
     assert [c.key for c in citations_for(["DarkNews:2022"])] == ["DarkNews:2022"]
     with pytest.raises(InputError, match="Did you mean"):
         citations_for(["DarkNews"])
+
+
+def test_nuclear_models_are_cited_where_they_are_used() -> None:
+    nucleons = {"regimes": ["coherent", "p-elastic"], "incoherent": "closure", "nucleon_form_factors": "kelly"}
+    assert nucleon_references(nucleons) == ("Kelly:2004",)
+    assert "SmithMoniz:1972" in nucleon_references({**nucleons, "incoherent": "fermi-gas"})
+    assert nucleon_references({**nucleons, "regimes": ["coherent"]}) == ()

@@ -44,15 +44,16 @@ def test_weights_add_up_to_flux_times_cross_section_times_nuclei(
         total += expected
         variance = microboone.plan(1).channels[found["index"]].variance / found["n_total"]
         # 2e-4: distances by our own Monte Carlo, cells of the flux table
-        assert abs(found["sum_w"] - expected) < 4.9 * variance**0.5 + 2e-4 * expected, channel.name
-    assert total == pytest.approx(256.0, rel=0.01)
+        if found["n_total"] >= 200:  # the sum of a handful of uneven weights is no normal deviate
+            assert abs(found["sum_w"] - expected) < 4.9 * variance**0.5 + 2e-4 * expected, channel.name
+    assert total == pytest.approx(241.6, rel=0.01)
     assert sample.sum_w == pytest.approx(total, rel=5e-3)
 
 
 def test_every_channel_with_a_rate_has_an_event(microboone: Simulation) -> None:
     events = microboone.run(100, seed=1)
     assert set(events["channel"].tolist()) == set(range(len(microboone.build.channels)))
-    assert events.sum_w == pytest.approx(256.0, rel=0.1)
+    assert events.sum_w == pytest.approx(241.6, rel=0.1)
 
 
 def test_unweighted_events_are_as_many_as_asked_and_weigh_the_same(microboone: Simulation, unweighted: Events) -> None:
@@ -146,7 +147,7 @@ def test_cross_section_tables_of_the_header_are_those_of_the_channels(microboone
             for r in rows
             if (r["regime"], r["helicity"]) == (channel.regime, channel.helicity) and r["process"].startswith(flavour)
         )
-        per_nucleus = 18 if channel.regime == "p-elastic" else 1
+        per_nucleus = {"p-elastic": 18, "n-elastic": 22}.get(channel.regime, 1)
         assert value[20] == pytest.approx(row["xsec_cm2"] * 1e38 * per_nucleus, rel=1e-12)
 
 
@@ -160,7 +161,7 @@ def test_exposures_of_shards_add_up_and_normalise_each(microboone: Simulation) -
         header = microboone.header(Request(4001, 1), runner, statistics, {})
         pots.append(header.pot)
         total = sum(found["sum_w"] for found in header.channels)
-        assert total / header.pot == pytest.approx(256.0 / 6.87e20, rel=0.02)
+        assert total / header.pot == pytest.approx(241.6 / 6.87e20, rel=0.02)
     assert sum(pots) == pytest.approx(6.87e20, rel=1e-12)
 
 

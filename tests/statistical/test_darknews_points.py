@@ -34,7 +34,9 @@ def entries(name: str) -> dict[str, Any]:
 
 
 def peer_box(regime: str, polarised: bool = False, hnl: str = "dirac") -> Simulation:
-    physics = {"regimes": [regime], "helicities": ["conserving"], "zprime_polarisation": polarised}
+    # the peer's protons are free and at rest, at full strength down to Q^2 = 0
+    nucleons = {"incoherent": "free", "nucleon_form_factors": "dipole"}
+    physics = {"regimes": [regime], "helicities": ["conserving"], "zprime_polarisation": polarised, **nucleons}
     model: dict[str, Any] = {**cards.PEER_BOX["model"], "hnl": hnl}
     return cards.simulation({}, {**cards.PEER_BOX, "physics": physics, "model": model})
 

@@ -25,6 +25,7 @@ from darkhorn.generator.device import as_float64, events, pilot
 from darkhorn.generator.processes.dark_neutrino_chains import chain_of
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_paths import Form
+from darkhorn.generator.processes.dark_neutrino_targets import Motion
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.streams import channel_key
 
@@ -97,9 +98,9 @@ def soil_card(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def fixed_lifetime(mode: str, whole: bool) -> Chain:
+def fixed_lifetime(mode: str, whole: bool, motion: Motion = "rest") -> Chain:
     """The chain with the reference's lifetime and a branching ratio of 1; without decay products unless `whole`."""
-    chain = chain_of(SCHEME, FORM, mode, NAMES)
+    chain = chain_of(SCHEME, FORM, mode, NAMES, motion)
 
     def prepared(params: Params) -> Params:
         return {**chain.prepare(params), "ctau_n": params["ctau_fixed"]}
@@ -108,14 +109,14 @@ def fixed_lifetime(mode: str, whole: bool) -> Chain:
     return Chain(tuple(stage for stage in chain.stages if stage.name not in dropped), prepared)
 
 
-def rate(simulation: Simulation, mode: str, lifetime: float) -> tuple[float, float]:
+def rate(simulation: Simulation, mode: str, lifetime: float, motion: Motion = "rest") -> tuple[float, float]:
     """Expected decays and their error, of 0.5 % where a million events per channel and round can give that."""
     for size in (1 << 15, 1 << 20):
         total = variance = 0.0
         for channel in simulation.build.channels:
             params = as_float64({**channel.params, "ctau_fixed": np.asarray(lifetime)})
             key = jnp.asarray(channel_key(1, channel.name, "pilot"))
-            found = pilot(fixed_lifetime(mode, False), params, key, size)
+            found = pilot(fixed_lifetime(mode, False, motion), params, key, size)
             mean = float(found["mean"])
             total += mean
             variance += (float(found["square"]) - mean**2) / (6 * size)
@@ -140,14 +141,18 @@ def test_backward_rate_agrees_with_the_reference(entry: dict[str, Any]) -> None:
     assert abs(1.05 * found - wanted) > 4 * uncertain + SLACK * wanted
 
 
-def test_forward_sampling_gives_the_same_rate() -> None:
+@pytest.mark.parametrize(
+    ("regime", "motion"), [("coherent", "rest"), pytest.param("p-elastic", "gas", marks=pytest.mark.slow)]
+)
+def test_forward_sampling_gives_the_same_rate(regime: str, motion: Motion) -> None:
     """The whole soil cannot be done forwards: a slab just upstream of the TPC, N4 that fly for metres."""
     card = soil_card(next(e for e in ENTRIES if e["id"] == "t3b-pub-001"))
     slab = {**card["detector"]["volumes"]["soil"], "centre": ["0 cm", "0 cm", "-900 cm"], "size": ["3 m", "3 m", "3 m"]}
     card["detector"]["volumes"]["soil"] = slab
+    card["physics"] = {**card["physics"], "regimes": [regime]}
     simulation = cards.simulation({}, card)
-    backward = rate(simulation, "backward", 100.0)
-    forward = rate(simulation, "forced", 100.0)
+    backward = rate(simulation, "backward", 100.0, motion)
+    forward = rate(simulation, "forced", 100.0, motion)
     assert forward[1] < 0.02 * forward[0]
     assert abs(backward[0] - forward[0]) < PULL * np.hypot(backward[1], forward[1])
 

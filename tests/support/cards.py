@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.generator.channel import Channel
@@ -88,7 +89,12 @@ def _flux_times_xsec(sim: Simulation, channel: Channel) -> tuple[NDArray[Any], N
         energies.append((edges[:-1][chosen, None] + np.diff(edges)[chosen, None] * inside).ravel())
         heights.append(np.repeat(content[chosen] / parts, parts))
     energy = np.concatenate(energies)
-    return energy, np.concatenate(heights) * sim.build.cross_section(channel, energy)
+    if "gas" not in channel.params:
+        return energy, np.concatenate(heights) * sim.build.cross_section(channel, energy)
+    # a quadrature in three variables each: 200 energies, and a cubic through them
+    points = np.geomspace(float(channel.params["flux"]["low"]), edges[-1], 200)
+    smooth = PchipInterpolator(np.log(points), sim.build.cross_section(channel, points), extrapolate=False)
+    return energy, np.concatenate(heights) * np.nan_to_num(smooth(np.log(energy)))
 
 
 def distance_factor(

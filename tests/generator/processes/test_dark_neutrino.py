@@ -58,8 +58,8 @@ def test_codes_of_the_particles(sample: Events) -> None:
         assert set(np.unique(table["nu_pdg"])) == {14, -14}
         np.testing.assert_array_equal(table["n4_pdg"], 5914 * np.sign(table["nu_pdg"]))
         np.testing.assert_array_equal(table["nu_out_pdg"], table["nu_pdg"])  # only the muon flavour mixes
-        recoil = 2212 if name == "nucleon_zprime_ee" else 1000180400
-        assert set(np.unique(table["recoil_pdg"])) == {recoil}
+        recoils = {2212, 2112} if name == "nucleon_zprime_ee" else {1000180400}
+        assert set(np.unique(table["recoil_pdg"])) == recoils
         assert set(np.unique(table["zprime_pdg"])) == {5921}
 
 
@@ -71,11 +71,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no Z exchange": {"physics.z_exchange": False, "model.mzprime": "90 MeV", "model.epsilon": 1e-4},
     "helm": {"physics.form_factor": "helm"},
     "symmetrised fermi": {"physics.form_factor": "symmetrised-fermi"},
-    "only protons": {"physics.regimes": ["p-elastic"]},
+    "free protons": {"physics.regimes": ["p-elastic"], "physics.incoherent": "free"},
+    "pauli": {"physics.regimes": ["p-elastic", "n-elastic"], "physics.incoherent": "pauli"},
 }
 
 
-SLOW = ("symmetrised fermi", "no polarisation")  # differ from others by numbers alone
+SLOW = ("symmetrised fermi", "no polarisation", "pauli")  # differ from others by numbers alone
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in VARIANTS])
@@ -99,7 +100,8 @@ def check_sums(sim: Any, atoms: dict[str, float], rng: np.random.Generator, mode
         # the pilot has 10^5 events of every channel, also of the rare ones
         assert abs(channel.rate - wanted) < 4.9 * channel.rate_error + 3e-4 * wanted, channel.name
         error = (channel.variance / found["n_total"]) ** 0.5
-        assert abs(found["sum_w"] - wanted) < 6 * error + 3e-4 * wanted, channel.name
+        if found["n_total"] >= 200:  # the sum of a handful of uneven weights is no normal deviate
+            assert abs(found["sum_w"] - wanted) < 6 * error + 3e-4 * wanted, channel.name
     assert events.sum_w == pytest.approx(expected.sum(), rel=0.02)
     return events
 
