@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-from darkhorn.kernels.constants import MASS_KAON, MASS_NEUTRON, MASS_PION, MASS_PROTON
+from darkhorn.kernels.constants import MASS_KAON, MASS_LAMBDA, MASS_NEUTRAL_KAON, MASS_NEUTRON, MASS_PION, MASS_PROTON
 from darkhorn.kernels.production.bmpt import Bmpt
 from darkhorn.kernels.production.feynman_scaling import FeynmanScaling
 from darkhorn.kernels.production.sanford_wang import SanfordWang
-
-MASS_LAMBDA = 1.115683  # GeV, PDG 2024
-MASS_NEUTRAL_KAON = 0.497611
 
 
 @dataclass(frozen=True)
