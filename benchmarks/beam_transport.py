@@ -29,11 +29,11 @@ FINEST = 0.05  # cm
 
 
 def seconds(function: Callable[[], object], repeat: int = 5) -> float:
-    jax.block_until_ready(function())
+    jax.block_until_ready(function())  # type: ignore[no-untyped-call]
     best = float("inf")
     for _ in range(repeat):
         start = time.process_time()
-        jax.block_until_ready(function())
+        jax.block_until_ready(function())  # type: ignore[no-untyped-call]
         best = min(best, time.process_time() - start)
     return best
 
