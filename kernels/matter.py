@@ -61,11 +61,17 @@ def scattering_variance(thickness: jax.Array, p: jax.Array, beta: jax.Array) -> 
     return scale * scale * thickness
 
 
-def elastic_angle_squared(u: jax.Array, p: jax.Array, mass_number: jax.Array | float) -> jax.Array:
-    """Squared angle (rad^2) of coherent elastic scattering on a nucleus, from a uniform number in (0, 1).
+def elastic_slope(mass_number: float) -> float:
+    """Slope in t of coherent elastic scattering on a nucleus, 14.5 GeV^-2 A^(2/3). A number, not an array.
 
-    -t = p^2 theta^2 is exponential with slope 14.5 GeV^-2 A^(2/3); cut at theta = 1. Shapes broadcast; p in GeV.
-    Source of the slope: G.H. Bellettini et al., Nucl. Phys. 79 (1966) 609.
+    Source: G. Bellettini et al., Nucl. Phys. 79 (1966) 609.
     """
-    slope = SLOPE_OF_NUCLEI * jnp.cbrt(jnp.asarray(mass_number, jnp.float64)) ** 2
+    return float(SLOPE_OF_NUCLEI * mass_number ** (2 / 3))
+
+
+def elastic_angle_squared(u: jax.Array, p: jax.Array, slope: jax.Array | float) -> jax.Array:
+    """Squared angle (rad^2) of elastic scattering, from a uniform number in (0, 1).
+
+    -t = p^2 theta^2 is exponential with the slope (GeV^-2); cut at theta = 1. Shapes broadcast; p in GeV.
+    """
     return jnp.minimum(-jnp.log(u) / (slope * p * p), 1.0)

@@ -19,7 +19,7 @@ from darkhorn.generator.streams import uniform_pair
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.kernels.horn import Track, mean_below, radius, step, turned_back
 from darkhorn.kernels.kinematics import Vector, transverse_axes
-from darkhorn.kernels.matter import elastic_angle_squared, scattering_variance
+from darkhorn.kernels.matter import elastic_angle_squared, elastic_slope, scattering_variance
 from darkhorn.kernels.trigonometry import sincos2pi
 
 SLAB = 2.5  # cm: largest step; angles of 68 % of the pions are right to 0.12 mrad (benchmarks/beam_transport.py)
@@ -204,8 +204,8 @@ def propagate(
             squared = -2 * jnp.log(u[2]) * jnp.maximum(variance, 0.0)
             be, al = in_be * row[:, 1], in_al * row[:, 3]
             hit = u[4] < -jnp.expm1(-(be + al))
-            mass_number = jnp.where(be > al, 9.0, 27.0)  # Be or Al, whichever is more likely in the slab
-            squared = squared + jnp.where(hit, elastic_angle_squared(u[5], p, mass_number), 0.0)
+            slope = jnp.where(be > al, elastic_slope(9.0), elastic_slope(27.0))  # the likelier of both in the slab
+            squared = squared + jnp.where(hit, elastic_angle_squared(u[5], p, slope), 0.0)
             thickness = more
             after = _rotated(after, jnp.sqrt(squared + 1e-30), u[3])
         return _State(after, weight, thickness, decay, interaction, stopped, turned), None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from darkhorn.kernels.constants import MASS_PROTON
 from darkhorn.kernels.production.frames import centre_of_mass, largest_energy
 
 MASS_NUMBER_BERYLLIUM = 9.012  # the nucleus that the coefficients describe
@@ -38,7 +39,12 @@ class Bmpt(NamedTuple):
 
 
 def bmpt(
-    momentum: jax.Array, theta: jax.Array, beam_momentum: jax.Array, mass_number: jax.Array | float, c: Bmpt
+    momentum: jax.Array,
+    theta: jax.Array,
+    beam_momentum: jax.Array,
+    mass_number: jax.Array | float,
+    c: Bmpt,
+    mass_proton: jax.Array | float = MASS_PROTON,
 ) -> jax.Array:
     """Invariant cross-section E d3sigma/dp3 in mb/GeV^2 per nucleus.
 
@@ -50,7 +56,7 @@ def bmpt(
     momentum, theta, beam_momentum: GeV/c, rad, GeV/c; shapes broadcast. Domain: p > 0. Zero for x_R >= 1. Against NA49
     (p+C, 158 GeV) it is 5 % low for pi+ and K+, 12 % low for negative mesons, and falls too fast above p_T = 0.7 GeV.
     """
-    system = centre_of_mass(momentum, theta, c.mass, beam_momentum)
+    system = centre_of_mass(momentum, theta, c.mass, beam_momentum, mass_proton)
     top = largest_energy(system.sqrt_s, c.mass, c.recoil)
     allowed = (system.energy < top) & (top > c.mass)
     x = jnp.where(allowed, system.energy / jnp.where(allowed, top, 1.0), 0.5)

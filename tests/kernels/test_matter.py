@@ -9,6 +9,7 @@ from darkhorn.kernels.matter import (
     ALUMINIUM,
     BERYLLIUM,
     elastic_angle_squared,
+    elastic_slope,
     energy_loss,
     scattering_variance,
 )
@@ -33,7 +34,7 @@ def test_scattering_does_not_depend_on_steps() -> None:
 
 def test_elastic_scattering_has_its_slope(rng: np.random.Generator) -> None:
     u = jnp.asarray(rng.random(100_000))
-    t = np.asarray(elastic_angle_squared(u, jnp.asarray(3.0), 9.0)) * 9.0
+    t = np.asarray(elastic_angle_squared(u, jnp.asarray(3.0), elastic_slope(9.0))) * 9.0
     slope = 14.5 * 9 ** (2 / 3)
     assert t.mean() * slope == pytest.approx(1.0, abs=0.016)  # five standard errors
 
