@@ -14,6 +14,7 @@ from darkhorn.cli.options import (
     device_option,
     json_option,
     no_standard_stream,
+    number_of_events,
     overwrite_option,
     seed_option,
     set_option,
@@ -89,7 +90,7 @@ def command(
     The weights add up to the expected number of events in the exposure. The file appears under its name only when it
     is whole. SIGTERM leaves an .h5 run resumable with exit status 75.
     """
-    number = _number_of_events(events)
+    number = number_of_events(events)
     if number is not None and pot is not None:
         raise click.UsageError("-n and --pot exclude each other: --pot gives the number of events.")
     if resume and overwrite:
@@ -126,19 +127,6 @@ def command(
     note(_summary(facts))
     if as_json:
         print_json(facts)
-
-
-def _number_of_events(text: str | None) -> int | None:
-    """'100000' or '1e6'; click.UsageError otherwise."""
-    if text is None:
-        return None
-    try:
-        number = int(text) if text.strip().lstrip("+-").isdigit() else float(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 2**48 or number != int(number):
-        raise click.UsageError(f"-n: {text!r} is not a whole number from 1 to 2^48, such as 100000 or 1e6.")
-    return int(number)
 
 
 def _output_path(card: str, output: str | None, resume: bool, overwrite: bool) -> Path:

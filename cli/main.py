@@ -20,7 +20,7 @@ from darkhorn.kernels.errors import DarkhornError, OutputError, did_you_mean
 
 # Modules of commands import what they need inside their functions, so that help never loads jax, numpy or h5py.
 SECTIONS = {
-    "Physics": ("generate", "rate", "scan", "xsec", "widths"),
+    "Physics": ("generate", "rate", "scan", "xsec", "widths", "flux"),
     "Event files": ("info", "plot", "convert", "validate", "unweight", "reweight", "merge", "cite"),
     "Getting started": ("cards", "doctor"),
 }

@@ -42,6 +42,19 @@ device_option = click.option(
 )
 
 
+def number_of_events(text: str | None) -> int | None:
+    """'100000' or '1e6'; click.UsageError otherwise."""
+    if text is None:
+        return None
+    try:
+        number = int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 2**48 or number != int(number):
+        raise click.UsageError(f"-n: {text!r} is not a whole number from 1 to 2^48, such as 100000 or 1e6.")
+    return int(number)
+
+
 class ShardType(click.ParamType):  # type: ignore[type-arg]
     """`i/n` with 0 <= i < n."""
 

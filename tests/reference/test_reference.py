@@ -19,6 +19,8 @@ COUNTS = {
     "width": 90,
     "incoherent": 27,
     "soil": 12,
+    "meson_production": 248,
+    "horns": 41,
 }
 
 

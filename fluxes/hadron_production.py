@@ -1,0 +1,72 @@
+"""Coefficients of meson production on the targets of the beams, with sources and the range they were fitted in."""
+
+from dataclasses import dataclass
+
+from darkhorn.kernels.constants import MASS_KAON, MASS_LAMBDA, MASS_NEUTRAL_KAON, MASS_NEUTRON, MASS_PION, MASS_PROTON
+from darkhorn.kernels.production.bmpt import Bmpt
+from darkhorn.kernels.production.feynman_scaling import FeynmanScaling
+from darkhorn.kernels.production.sanford_wang import SanfordWang
+
+
+@dataclass(frozen=True)
+class Production:
+    """One produced species: the density, how it is normalised, and where it rests on data.
+
+    pdg         of the meson
+    density     coefficients; their type says which formula
+    mass        of the meson; recoil: mass of the lightest system with it, for formulas that need one (GeV)
+    fitted      ranges of momentum (GeV/c) and angle (rad) of the data; None where no such box describes them. Outside,
+                and everywhere with None, an event is an extrapolation and is marked as one.
+    """
+
+    pdg: int
+    density: SanfordWang | FeynmanScaling | Bmpt
+    mass: float
+    source: str
+    fitted: tuple[tuple[float, float], tuple[float, float]] | None = None
+    recoil: float = 0.0
+
+
+_MINIBOONE = "MiniBooNE, Phys. Rev. D 79 (2009) 072002 (0806.1449), as in the public G4BNB simulation"
+_HARP = ((0.75, 6.5), (0.030, 0.210))  # HARP, Eur. Phys. J. C 52 (2007) 29 (hep-ex/0702024)
+
+# Protons of 8.89 GeV/c on beryllium. A K0_S and a K0_L are made equally often.
+BERYLLIUM = {
+    211: Production(
+        211, SanfordWang(220.7, 1.080, 1.000, 1.978, 1.32, 5.572, 0.08678, 9.686, 1.0), MASS_PION, _MINIBOONE, _HARP
+    ),
+    -211: Production(
+        -211,
+        SanfordWang(213.66, 0.93785, 5.4537, 1.2096, 1.2836, 4.7807, 0.073383, 8.3294, 1.0),
+        MASS_PION,
+        _MINIBOONE + ", Table VI",
+        _HARP,
+    ),
+    321: Production(
+        321,
+        FeynmanScaling(11.70, 0.88, 4.77, 1.51, 2.21, 2.17, 1.51, 0.0),
+        MASS_KAON,
+        _MINIBOONE,
+        recoil=MASS_PROTON + MASS_LAMBDA,
+    ),
+    130: Production(
+        130,
+        SanfordWang(15.130, 1.975, 4.084, 0.9277, 0.7306, 4.362, 0.04789, 13.300, 1.278),
+        MASS_NEUTRAL_KAON,
+        _MINIBOONE + " (K0_S)",
+    ),
+}
+
+_BONESINI = "M. Bonesini et al., Eur. Phys. J. C 20 (2001) 13 (hep-ph/0101163)"
+_PION = (62.3, 1.57, 3.45, 0.517, 6.10, 0.153, 0.478)
+_KAON = (7.74, 0.0, 2.45, 0.444, 5.04, 0.121, 0.242)
+
+# Protons of tens to hundreds of GeV on light nuclei; K0 = (K+ + 3 K-)/4 is made of the two.
+BMPT = {
+    211: Production(211, Bmpt(*_PION, 1.0, 0.0, 1.0, MASS_PION, MASS_PROTON + MASS_NEUTRON), MASS_PION, _BONESINI),
+    -211: Production(-211, Bmpt(*_PION, 1.05, 2.65, 1.0, MASS_PION, 2 * MASS_PROTON + MASS_PION), MASS_PION, _BONESINI),
+    321: Production(321, Bmpt(*_KAON, 1.0, 0.0, -1.0, MASS_KAON, MASS_PROTON + MASS_LAMBDA), MASS_KAON, _BONESINI),
+    -321: Production(
+        -321, Bmpt(*_KAON, 1.15, -3.17, -1.0, MASS_KAON, 2 * MASS_PROTON + MASS_KAON), MASS_KAON, _BONESINI
+    ),
+}

@@ -1,0 +1,152 @@
+"""Rays: particles at the place where they decay, each standing for `weight` decays per proton on target."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from darkhorn.generator.beams.propagate import Outcome, Place
+from darkhorn.generator.streams import uniforms
+from darkhorn.geometry.beamlines import DecayRegion
+from darkhorn.kernels.flight import decay_distance
+from darkhorn.kernels.kinematics import Vector, boost_from_rest, direction, four
+from darkhorn.kernels.trigonometry import sincos2pi
+
+PRIMARY, NUCLEON, TERTIARY = 0, 1, 2
+ORIGINS = ("primary", "secondary nucleon", "tertiary pion")
+AIR = 1.01e5  # cm: nuclear interaction length of pions, 122 g/cm2 (PDG)
+
+
+class Rays(NamedTuple):
+    """Decays of one species. Component arrays (n,), beam frame.
+
+    x, y, z      place of the decay, cm
+    momentum     of the particle that decays, GeV
+    weight       decays per proton on target that the ray stands for; branching ratios are not in it
+    before       for a muon, momentum (GeV) of the meson that made it, where it did, which fixes its spin; else 0
+    extrapolated whether the meson that left the nucleus was outside the range of the production data
+    Of all rays of a batch: pdg of the particle, and `origin`, an index into ORIGINS.
+    """
+
+    x: jax.Array
+    y: jax.Array
+    z: jax.Array
+    momentum: Vector
+    weight: jax.Array
+    before: Vector
+    extrapolated: jax.Array
+
+
+class Walls(NamedTuple):
+    """`geometry.beamlines.DecayRegion` as arrays (m,), with the end."""
+
+    z: jax.Array
+    radius: jax.Array
+    end: jax.Array
+
+
+def walls(region: DecayRegion) -> Walls:
+    """Arrays of a decay region."""
+    z, r = zip(*region.rings, strict=True)
+    return Walls(jnp.asarray(z), jnp.asarray(r), jnp.asarray(region.end))
+
+
+def path_to_wall(x: jax.Array, y: jax.Array, z: jax.Array, momentum: Vector, w: Walls) -> jax.Array:
+    """Distance (cm) along a straight line to the wall, or to the end; 0 for a start outside, or p_z <= 0. Shapes (n,).
+
+    In front of the first ring, and behind the last, there is no wall. Between two rings the wall is a cone: the first
+    solution of |r + s t|^2 = R(t)^2 in t = z, in closed form.
+    """
+    ahead = momentum.z > 0
+    pz = jnp.where(ahead, momentum.z, 1.0)
+    sx, sy = momentum.x / pz, momentum.y / pz
+    reach = jnp.maximum(w.end - z, 0.0)
+    stop = reach
+    count = w.z.shape[0]
+    for i in range(count):
+        # a disc with a hole: outside it at the plane of the ring is the wall
+        t = w.z[i] - z
+        r2 = (x + sx * t) ** 2 + (y + sy * t) ** 2
+        stop = jnp.where((t > 0) & (r2 > w.radius[i] ** 2), jnp.minimum(stop, t), stop)
+        if i + 1 == count:
+            break
+        slope = (w.radius[i + 1] - w.radius[i]) / (w.z[i + 1] - w.z[i])
+        here = w.radius[i] - slope * t  # radius of the cone at the start, extended
+        a = sx * sx + sy * sy - slope * slope
+        b = x * sx + y * sy - here * slope
+        c = x * x + y * y - here * here
+        root = jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))
+        for sign in (1.0, -1.0):
+            solution = (-b + sign * root) / jnp.where(jnp.abs(a) > 1e-15, a, 1e-15)
+            inside = (solution > jnp.maximum(t, 0.0)) & (solution < w.z[i + 1] - z) & (b * b >= a * c)
+            stop = jnp.where(inside, jnp.minimum(stop, solution), stop)
+        outside = (t <= 0) & (w.z[i + 1] > z) & (c > 0)
+        stop = jnp.where(outside, 0.0, stop)
+    return jnp.where(ahead, stop * jnp.sqrt(1 + sx * sx + sy * sy), 0.0)
+
+
+def fly(place: Place, u: jax.Array, mass: jax.Array, ctau: jax.Array, absorption: jax.Array, w: Walls) -> Place:
+    """Forced decay on a straight line to the wall: the place of the decay, its probability in the weight. u: (n,).
+
+    absorption: interaction length in air, cm (inf for muons). Shapes (n,).
+    """
+    p = place.momentum.norm()
+    far = path_to_wall(place.x, place.y, place.z, place.momentum, w)
+    length = p / mass * ctau
+    both = 1 / (1 / length + 1 / absorption)
+    s = decay_distance(u, jnp.zeros_like(far), far, both)
+    probability = both / length * -jnp.expm1(-far / both)
+    d = place.momentum.scale(s / p)
+    return Place(place.x + d.x, place.y + d.y, place.z + d.z, place.momentum, place.weight * probability)
+
+
+def _rays(places: list[Place], extrapolated: jax.Array, before: Vector | None = None) -> Rays:
+    joined: Place = jax.tree.map(lambda *a: jnp.concatenate(a), *places) if len(places) > 1 else places[0]
+    zero = jnp.zeros_like(joined.weight)
+    known = jnp.concatenate([extrapolated] * len(places))
+    return Rays(joined.x, joined.y, joined.z, joined.momentum, joined.weight, before or Vector(zero, zero, zero), known)
+
+
+@jax.jit
+def rays_of(
+    outcome: Outcome,
+    extrapolated: jax.Array,
+    mass: jax.Array,
+    ctau: jax.Array,
+    w: Walls,
+    key: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+) -> Rays:
+    """Two rays per particle: its decay in target and horn, and its decay behind them. Shapes: (n,) in, (2n,) out."""
+    u = uniforms(key, low, high, 1)[0]
+    return _rays([outcome.decay, fly(outcome.leaving, u, mass, ctau, jnp.asarray(AIR), w)], extrapolated)
+
+
+@partial(jax.jit, static_argnames=("remember",))
+def daughters(
+    rays: Rays,
+    branching: jax.Array,
+    mass: jax.Array,
+    daughter_mass: jax.Array,
+    star: jax.Array,
+    ctau: jax.Array,
+    absorption: jax.Array,
+    w: Walls,
+    key: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    remember: bool,
+) -> Rays:
+    """Rays of a charged daughter of two-body decays, emitted isotropically with momentum `star` in the rest frame, that
+    decays in flight on its straight line (no field). remember: keep the parent's momentum, for muons. Shapes (n,).
+    """
+    u = uniforms(key, low, high, 3)
+    sine, cosine = sincos2pi(u[1])
+    k = direction(2 * u[0] - 1, sine, cosine).scale(star)
+    parent = four(jnp.sqrt(rays.momentum.dot(rays.momentum) + mass * mass), rays.momentum)
+    q = boost_from_rest(four(jnp.sqrt(star * star + daughter_mass * daughter_mass) + 0 * k.x, k), parent, mass)
+    place = Place(rays.x, rays.y, rays.z, q.p, rays.weight * branching)
+    made = _rays([fly(place, u[2], daughter_mass, ctau, absorption, w)], rays.extrapolated)
+    return made._replace(before=rays.momentum) if remember else made

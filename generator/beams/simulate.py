@@ -1,0 +1,292 @@
+"""A whole beam: species and generations of particles in batches, and the flux of their neutrinos at a detector."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from darkhorn.fluxes.decay_line import CTAU_CM, MASS
+from darkhorn.fluxes.hadron_cross_sections import MASSES
+from darkhorn.fluxes.hadron_production import BERYLLIUM
+from darkhorn.fluxes.neutrino_spectra import emissions
+from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
+from darkhorn.generator.beams.rays import AIR, NUCLEON, PRIMARY, TERTIARY, Rays, daughters, rays_of, walls
+from darkhorn.generator.beams.sources import Sources, one_of, pions_of_pions
+from darkhorn.generator.beams.windows import Window, point_in, window
+from darkhorn.generator.streams import channel_key, split_index, uniforms
+from darkhorn.geometry.beamlines import BNB, Beamline
+from darkhorn.kernels.constants import MASS_MUON, MASS_NEUTRAL_PION
+from darkhorn.kernels.errors import InputError, did_you_mean
+from darkhorn.kernels.kinematics import Vector, four, two_body_momentum
+from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_from
+from darkhorn.kernels.sampling import table_lookup
+
+Array = NDArray[np.float64]
+BEAMS = {"bnb": BNB}
+MODES = ("neutrino", "antineutrino")
+BATCH = 1 << 13  # particles; fewer if fewer are asked for
+# batches per round of each primary species: by what their neutrinos need, not by how many there are
+SHARES = {211: 3, -211: 3, 321: 2, 130: 1}
+NUCLEONS = (2212, 2112)
+BATCHES_PER_ROUND = sum(SHARES.values()) + len(NUCLEONS)
+PION_TO_MUON, KAON_TO_MUON, KAON_TO_PION = 0.999877, 0.6356, 0.2067
+EDGES = 0.05 * np.arange(201)  # GeV
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rays of one species. The weights of a round of batches add up to decays per proton on target.
+
+    pdg      of the particle that decays
+    origin   an index into `rays.ORIGINS`
+    label    how it was made; number: of the batch with that label
+    before   for muons, the PDG code of the meson that made them; else 0
+    """
+
+    pdg: int
+    origin: int
+    label: str
+    number: int
+    rays: Rays
+    before: int = 0
+
+
+class BeamSimulation:
+    """One beam in one mode ("neutrino", "antineutrino", "off"). Batches of rays come from `batches`.
+
+    secondaries: leading nucleons and one re-interaction of pions; batch: particles per batch. Random numbers are a
+    function of seed, species and the index of the particle.
+    """
+
+    def __init__(self, beam: Beamline, mode: str, secondaries: bool = True, batch: int = BATCH) -> None:
+        self.beam, self.mode, self.secondaries, self.batch = beam, mode, secondaries, batch
+        self.sources = Sources(beam, BERYLLIUM)
+        self._media = {pdg: medium(beam, pdg, mode) for pdg in CTAU}
+        self._walls = walls(beam.decay_region)
+        self._skin = skin_depth(beam)
+
+    def batches(self, seed: int, number: int) -> Iterator[Batch]:
+        """Rays of round `number` (0, 1, ...): batches of every component."""
+        for pdg, share in SHARES.items():
+            for part in range(share):
+                yield from self._primary(pdg, seed, number * share + part)
+        if self.secondaries:
+            yield from self._nucleons(seed, number)
+
+    def _numbers(self, label: str, seed: int, number: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        low, high = split_index(np.arange(number * self.batch, (number + 1) * self.batch))
+        return jnp.asarray(channel_key(seed, label)), jnp.asarray(low), jnp.asarray(high)
+
+    def _carry(self, pdg: int, start: Start, at: tuple[jax.Array, jax.Array, jax.Array]) -> Outcome:
+        outcome: Outcome = propagate(start, self._media[pdg], *at, self._skin)
+        return outcome
+
+    def _decays(
+        self, pdg: int, origin: int, outcome: Outcome, extrapolated: jax.Array, label: str, seed: int, number: int
+    ) -> Iterator[Batch]:
+        """Rays of a species and of its daughters that decay to neutrinos."""
+        at = self._numbers(label + "/decay", seed, number)
+        mass = jnp.asarray(MASSES[pdg])
+        rays = rays_of(outcome, extrapolated, mass, jnp.asarray(CTAU[pdg]), self._walls, *at)
+        yield Batch(pdg, origin, label, number, rays)
+        if pdg == 130:
+            return
+        sign = 1 if pdg > 0 else -1
+        low, high = split_index(np.arange(2 * number * self.batch, 2 * (number + 1) * self.batch))
+        twice = jnp.asarray(low), jnp.asarray(high)
+        branching = PION_TO_MUON if abs(pdg) == 211 else KAON_TO_MUON
+        key = jnp.asarray(channel_key(seed, label + "/muon"))
+        star = two_body_momentum(mass, jnp.asarray(MASS_MUON), jnp.asarray(0.0))
+        numbers = tuple(map(jnp.asarray, (branching, mass, MASS_MUON, star, CTAU_CM[13], np.inf)))
+        made = daughters(rays, *numbers, self._walls, key, *twice, remember=True)
+        yield Batch(-13 * sign, origin, label + "/muon", number, made, pdg)
+        if abs(pdg) == 321:
+            key = jnp.asarray(channel_key(seed, label + "/pion"))
+            star = two_body_momentum(mass, jnp.asarray(MASSES[211]), jnp.asarray(MASS_NEUTRAL_PION))
+            numbers = tuple(map(jnp.asarray, (KAON_TO_PION, mass, MASSES[211], star, CTAU[211], AIR)))
+            made = daughters(rays, *numbers, self._walls, key, *twice, remember=False)
+            yield Batch(211 * sign, origin, label + "/pion", number, made)
+
+    def _primary(self, pdg: int, seed: int, number: int) -> Iterator[Batch]:
+        label = f"{self.beam.name}/primary/{pdg}"
+        at = self._numbers(label, seed, number)
+        start, extrapolated = self.sources.mesons(pdg, *at)
+        start = start._replace(weight=start.weight / (SHARES[pdg] * self.batch))
+        outcome = self._carry(pdg, start, at)
+        yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number)
+        if self.secondaries and abs(pdg) == 211:
+            for same in (True, False):
+                new = pdg if same else -pdg
+                tag = f"{label}/tertiary/{new}"
+                at = self._numbers(tag, seed, number)
+                start = pions_of_pions(outcome.interaction, *at, same=same)
+                outside = jnp.ones_like(extrapolated)
+                yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
+
+    def _nucleons(self, seed: int, number: int) -> Iterator[Batch]:
+        """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""
+        label = f"{self.beam.name}/nucleon"
+        hits: dict[int, list[Place]] = {pdg: [] for pdg in NUCLEONS}
+        first = {}
+        for pdg in NUCLEONS:
+            at = self._numbers(f"{label}/{pdg}", seed, number)
+            start = self.sources.nucleons(pdg, *at)
+            start = start._replace(weight=start.weight / self.batch)
+            first[pdg] = self._carry(pdg, start, at).interaction
+            hits[pdg].append(first[pdg])
+        for parent in NUCLEONS:
+            for pdg in NUCLEONS:
+                at = self._numbers(f"{label}/{parent}/{pdg}", seed, number)
+                start = self.sources.nucleons_of(pdg, first[parent], *at)
+                hits[pdg].append(self._carry(pdg, start, at).interaction)
+        for pdg in NUCLEONS:
+            place = one_of(tuple(hits[pdg]), *self._numbers(f"{label}/{pdg}/one", seed, number))
+            for meson in (211, -211, 321):
+                tag = f"{label}/{pdg}/{meson}"
+                at = self._numbers(tag, seed, number)
+                made, extrapolated = self.sources.mesons_of(meson, pdg, place, *at)
+                yield from self._decays(meson, NUCLEON, self._carry(meson, made, at), extrapolated, tag, seed, number)
+
+
+@partial(jax.jit, static_argnames=("polarised",))
+def neutrinos_at(
+    rays: Rays,
+    mass: jax.Array,
+    before_mass: jax.Array,
+    branching: jax.Array,
+    quantiles: jax.Array,
+    at: Window,
+    key: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    polarised: str,
+) -> tuple[jax.Array, jax.Array]:
+    """Energy (GeV) and flux (cm^-2 per proton) of one neutrino of every ray, at a random point of a window. (n,)."""
+    u = uniforms(key, low, high, 3)
+    x, y = point_in(at, u[0], u[1])
+    d = Vector(x - rays.x, y - rays.y, at.z - rays.z)
+    far = d.norm()
+    n = d.scale(1 / far)
+    p = rays.momentum
+    parent = four(jnp.sqrt(p.dot(p) + mass * mass), p)
+    star = table_lookup(quantiles, u[2] * (quantiles.shape[0] - 1))
+    energy, per_solid_angle = seen_from(parent, mass, star, n)
+    flux = rays.weight * branching * per_solid_angle / (far * far)
+    if polarised:
+        q = rays.before
+        source = four(jnp.sqrt(q.dot(q) + before_mass * before_mass), q)
+        cosine = muon_spin_cosine(parent, source, mass, n)
+        flux = flux * muon_decay_factor(2 * star / mass, cosine, polarised == "e")
+    return energy, flux
+
+
+@dataclass(frozen=True, eq=False)
+class BeamFlux:
+    """Flux at a detector: content and variance per bin of EDGES, cm^-2 POT^-1, keyed by (neutrino, parent, origin).
+
+    parent: PDG code of the particle that decays to the neutrino; origin: index into `rays.ORIGINS`.
+    """
+
+    beam: str
+    mode: str
+    detector: str
+    tracks: int
+    content: dict[tuple[int, int, int], Array]
+    variance: dict[tuple[int, int, int], Array]
+
+    def total(self, pdg: int, parent: int | None = None, origin: int | None = None) -> tuple[Array, Array]:
+        """Content and error per bin of a flavour, from one parent and one origin or from all."""
+        keys = [k for k in self.content if k[0] == pdg and parent in (None, k[1]) and origin in (None, k[2])]
+        zero = np.zeros(len(EDGES) - 1)
+        return sum((self.content[k] for k in keys), zero), np.sqrt(sum((self.variance[k] for k in keys), zero))
+
+    def document(self) -> dict[str, Any]:
+        """`{beam, mode, detector, edges_GeV, unit, particles, rows}`, the JSON of `darkhorn flux`."""
+        names = {"beam": self.beam, "mode": self.mode, "detector": self.detector, "particles": self.tracks}
+        unit = "cm^-2 POT^-1 per bin"
+        return names | {"edges_GeV": EDGES.tolist(), "unit": unit, "rows": self.rows()}
+
+    def csv(self) -> str:
+        """A table for `source.file` of a run card: content per bin and its error, for every flavour."""
+        head = f"# {self.beam}, {self.mode} mode, at {self.detector}: simulated, {self.tracks} particles started"
+        units = "# content: per-bin; unit: cm^-2 POT^-1"
+        flavours = {"numu": 14, "numubar": -14, "nue": 12, "nuebar": -12}
+        columns = {"E_lo_GeV": EDGES[:-1], "E_hi_GeV": EDGES[1:]}
+        for name, pdg in flavours.items():
+            columns[name], columns[f"{name}_err"] = self.total(pdg)
+        rows = zip(*columns.values(), strict=True)
+        lines = [",".join(f"{number:.6g}" for number in row) for row in rows]
+        return "\n".join([head, units, ",".join(columns), *lines]) + "\n"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """`{pdg, parent, content, error}` per neutrino flavour and parent, and its total (parent "total")."""
+        found = []
+        for pdg in (14, -14, 12, -12):
+            for parent in [*sorted({k[1] for k in self.content if k[0] == pdg}), None]:
+                content, error = self.total(pdg, parent)
+                name = "total" if parent is None else parent
+                found.append({"pdg": pdg, "parent": name, "content": content.tolist(), "error": error.tolist()})
+        return found
+
+
+def beamline(name: str) -> Beamline:
+    """A beam that can be simulated. Raises InputError."""
+    if name not in BEAMS:
+        raise InputError("--beam", name, ", ".join(BEAMS), did_you_mean(name, list(BEAMS)) + "Choose a beam.")
+    return BEAMS[name]
+
+
+def simulate_flux(
+    beam: str,
+    mode: str,
+    detectors: tuple[str, ...],
+    tracks: int,
+    seed: int = 1,
+    secondaries: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[BeamFlux]:
+    """Fluxes at detectors, in the order asked for, from at least `tracks` primary particles (whole rounds).
+
+    The same particles are seen from every detector. Errors are statistical: rays taken as independent.
+    """
+    place = beamline(beam)
+    seen = [window(name) for name in detectors]
+    content: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]
+    variance: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]
+    rounds = max(1, -(-tracks // (BATCHES_PER_ROUND * BATCH)))
+    batch = min(BATCH, max(1024, 1 << (tracks // BATCHES_PER_ROUND).bit_length()))
+    per_round = BATCHES_PER_ROUND * batch
+    simulation = BeamSimulation(place, mode, secondaries, batch)
+    for number in range(rounds):
+        if progress:
+            progress(number * per_round, rounds * per_round)
+        for made in simulation.batches(seed, number):
+            sign = 1 if made.pdg > 0 else -1
+            kind = abs(made.pdg)
+            neutral = kind == 130
+            for emission in emissions(kind):
+                # Emission is for mu+ (-13), pi+ and K+
+                charge = 1 if neutral else (-sign if kind == 13 else sign)
+                pdg = emission.pdg * charge
+                n = made.rays.weight.shape[0]
+                low, high = split_index(np.arange(made.number * n, (made.number + 1) * n))
+                key = jnp.asarray(channel_key(seed, f"{made.label}/seen/{pdg}/{emission.branching}"))
+                for i, at in enumerate(seen):
+                    numbers = (MASS[kind], MASSES.get(made.before, 0.0), emission.branching, emission.energy)
+                    energy, flux = neutrinos_at(
+                        made.rays, *map(jnp.asarray, numbers), at, key, low, high, polarised=emission.polarised
+                    )
+                    weight = np.asarray(flux) / rounds
+                    name = (pdg, made.pdg, made.origin)
+                    zero = np.zeros(len(EDGES) - 1)
+                    content[i][name] = content[i].get(name, zero) + np.histogram(energy, EDGES, weights=weight)[0]
+                    variance[i][name] = variance[i].get(name, zero) + np.histogram(energy, EDGES, weights=weight**2)[0]
+    return [
+        BeamFlux(beam, mode, name, rounds * per_round, c, v)
+        for name, c, v in zip(detectors, content, variance, strict=True)
+    ]
