@@ -90,6 +90,7 @@ EVENTS = [
     "flavors",
     "mc",
 ]
+HEAVY = (("P2_heavy31", "miniboone_fhc"), ("P3_heavy32", "microboone_tpc"))  # whole distributions, in the lab
 # made with DarkNews' lifetime, which for the dipole is twice that of its vertex
 DECAY_IN_TPC = ("decay_in_tpc_box_256x232x1040_cm",)
 RATE = ["total", "channels", "decay_in_tpc_box_256x232x1040_cm", "position_moments", "verified", "warning", "note"]
@@ -103,6 +104,13 @@ def events(entry: Entry) -> Entry:
     out = pick(entry, EVENTS + SHAPES)
     check = entry.get("cross_check")
     return out | ({"chi2_per_bin_of_independent_mc": check["chi2_per_bin"]} if check else {})
+
+
+def channel_rates(entry: Entry) -> Entry:
+    """The deterministic rate of every channel of an event rate."""
+    names = ("target", "regime", "helicity", "rate_deterministic_pre_geometry")
+    out = pick(entry, ["id", "point", "HNLtype", "experiment", "POT", "n_targets", "flux_file", "erange", "verified"])
+    return out | {"channels": [pick(channel, names) for channel in entry["channels"]]}
 
 
 def frame_independent(entry: Entry) -> Entry:
@@ -189,6 +197,23 @@ def dark_neutrino(folder: Path) -> None:
         "errors": "sqrt(sum w^2): conservative, the true error of a sum is smaller",
     }
     write("dark_neutrino_events", base | how, [events(e) for e in rates], models=models(rates))
+
+    every = [entry for entry in entries if entry["kind"] == "event_rate"]
+    how = {
+        "computed": "quadrature of flux x cross section, all diagrams, without Monte Carlo error, before any factor of "
+        "geometry: events for the POT and the targets of the entry, neutrino energies above max(erange[0], 1.05 "
+        "threshold); branching ratios of 1",
+    }
+    write("dark_neutrino_rates", base | how, [channel_rates(e) for e in every], models=models(every))
+
+    heavy = [e for e in entries if e["kind"] == "distributions" and (e["point"], e["experiment"]) in HEAVY]
+    heavy = [entry for entry in heavy if entry["verified"]]
+    how = {
+        "computed": "as dark_neutrino_events, coherent scattering, decay through an off-shell Z'",
+        "angles": constant(heavy, lambda e: e["angles"]),
+        "errors": "sqrt(sum w^2): conservative, the true error of a sum is smaller",
+    }
+    write("dark_neutrino_heavy", base | how, [events(e) for e in heavy], models=models(heavy))
 
     shapes = [e for e in entries if e["kind"] == "distributions" and (e["point"], e["experiment"]) in OFF_SHELL]
     shapes = [entry for entry in shapes if entry["regime"] == "coherent"]

@@ -14,6 +14,8 @@ COUNTS = {
     "dark_neutrino_widths": 14,
     "dark_neutrino_events": 9,
     "dark_neutrino_offshell": 3,
+    "dark_neutrino_rates": 10,
+    "dark_neutrino_heavy": 3,
     "dark_neutrino_dipole": 77,
     "chain": 27,
     "width": 90,

@@ -62,11 +62,12 @@ def to_rest(k: list[Array], parent: list[Array], mass: float) -> list[Array]:
 
 def observables(columns: dict[str, Array]) -> dict[str, Array]:
     """What the peer histogrammed; angles of the pair are to the neutrino, that of the daughter to N in the lab."""
-    made, daughter, mass = ("n5", "n4", 0.2) if "n5_e" in columns else ("n4", "nu_out", 0.106)
+    made, daughter = ("n5", "n4") if "n5_e" in columns else ("n4", "nu_out")
     em, ep, nu, n4, out = (
         [columns[f"{role}_{c}"] for c in ("e", "px", "py", "pz")] for role in ("em", "ep", "nu", made, daughter)
     )
     pair = [a + b for a, b in zip(em, ep, strict=True)]
+    mass = float(np.median(np.sqrt(n4[0] ** 2 - dot(n4, n4))))
     return {
         "E_N_GeV": n4[0],
         "E_nu_GeV": nu[0],
@@ -82,7 +83,7 @@ def observables(columns: dict[str, Array]) -> dict[str, Array]:
 
 
 def chi2_per_bin(sim: Simulation, n: int, reference: dict[str, Any]) -> dict[str, float]:
-    """Of every observable, over the bins with at least ten of the peer's effective events; block by block."""
+    """Of every observable, over the bins with at least ten of the peer's effective events and fifty of ours."""
     edges = {name: np.array(reference["histograms"][name]["edges"]) for name in OBSERVABLES}
     sums = {name: np.zeros(len(edges[name]) - 1) for name in OBSERVABLES}
     squares = {name: np.zeros(len(edges[name]) - 1) for name in OBSERVABLES}
@@ -96,11 +97,11 @@ def chi2_per_bin(sim: Simulation, n: int, reference: dict[str, Any]) -> dict[str
     found = {}
     for name in OBSERVABLES:
         content, error = (np.array(reference["histograms"][name][key]) for key in ("content", "error"))
-        usable = (error > 0) & (content > 10**0.5 * error)
+        usable = (error > 0) & (content > 10**0.5 * error) & (content * n > 50)
         difference = sums[name] / total - content
         chi2 = (difference**2)[usable] / (error**2 + squares[name] / total**2)[usable]
         found[name] = float(chi2.mean())
-        assert usable.sum() >= 0.6 * (content > 0).sum(), name
+        assert content[usable].sum() > 0.99, name
     return found
 
 
@@ -226,3 +227,103 @@ def test_the_decay_of_stored_events_is_the_polarised_chain() -> None:
             assert chi2[content * ess > 10].mean() < 2.0, name
             compared += 1
     assert compared >= 2, list(reference["histograms"])
+
+
+# ---------------------------------------------------------------------------------------------------- every point
+# Deterministic rates per channel, and the shapes of heavy mediators. epsilon is scaled to the peer's coupling to
+# charge. What is left is the strength of the Z (weak mixing angle on shell there, at zero momentum transfer here), at
+# most 0.5 % on nuclei. Protons are compared with light mediators alone: the peer counts their weak charges twice.
+PLACES = {
+    "microboone_tpc": ("microboone", "tpc"),
+    "microboone_dirt": ("microboone", "soil"),
+    "miniboone_fhc": ("miniboone", "signal"),
+    "sbnd": ("sbnd", "tpc"),
+}
+# of the peer's soil, silica; ours has more elements
+SAND = {"sand": {"density": "2.15 g/cm3", "composition": {"Si28": 28 / 60, "O16": 32 / 60}}}
+POINTS = json.loads((REFERENCE / "dark_neutrino_rates.json").read_text(encoding="utf-8"))["models"]
+RATES = [e for e in entries("dark_neutrino_rates").values() if e["verified"] and "tmm" not in e["point"]]
+LIGHT = [e for e in RATES if POINTS[e["point"]]["mzprime"] < 0.1]
+HEAVY = entries("dark_neutrino_heavy")
+
+
+def place_of(entry: dict[str, Any]) -> str:
+    return f"{entry['point']}-{entry['experiment']}"
+
+
+def peer_card(entry: dict[str, Any], regime: str) -> dict[str, Any]:
+    detector, volume = PLACES[entry["experiment"]]
+    m = POINTS[entry["point"]]
+    mixing = {"m5": f"{m['m5']} GeV", "umu5": m["Umu5"]} if "m5" in m else {"umu4": m["Umu4"]}
+    own: dict[str, Any] = {"name": "peer", "base": detector, "materials": SAND}
+    if volume == "soil":
+        own["volumes"] = {"soil": {"shape": "unchanged", "material": "sand"}}
+    return {
+        "schema": 1,
+        "source": {"kind": "histogram", "beam": "bnb", "mode": "neutrino", "flavours": ["nu_mu"]},
+        "detector": own,
+        "regions": [volume],
+        "decay_in": volume,
+        "force_decay": False,  # the peer's weights do not know where N decays
+        "exposure": "1 POT",
+        "model": {
+            "name": "dark-neutrino",
+            "hnl": entry["HNLtype"],
+            "m4": f"{m['m4']} GeV",
+            "mzprime": f"{m['mzprime']} GeV",
+            "gD": m["gD"],
+            "epsilon": m["epsilon"] * PEER_COUPLING**0.5,
+            **mixing,
+        },
+        "physics": {
+            "incoherent": "free",
+            "nucleon_form_factors": "dipole",
+            "regimes": [regime],
+            "helicities": ["conserving"],
+        },
+    }
+
+
+def rate_by_quadrature(sim: Simulation, entry: dict[str, Any], target: str) -> float:
+    """flux x cross section x targets x POT above 1.05 of the threshold, in twenty steps of each bin of 10 MeV."""
+    channel = next(c for c in sim.build.channels if c.target == target)
+    table = sim.build.flux[14]
+    edges, content = np.asarray(table["edges_GeV"]), np.asarray(table["content"])
+    inside = (np.arange(20) + 0.5) / 20
+    energy = (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
+    least = max(entry["erange"][0], 1.05 * float(channel.params["flux"]["low"]))
+    chosen = (energy > least) & (energy < entry["erange"][1])
+    density = np.repeat(content / 20, 20)[chosen] * sim.build.cross_section(channel, energy[chosen])
+    return float(density.sum() * 1e-38 * entry["n_targets"][target] * entry["POT"])
+
+
+@pytest.mark.parametrize("entry", RATES, ids=map(place_of, RATES))
+def test_coherent_rate_of_every_point(entry: dict[str, Any]) -> None:
+    sim = cards.simulation({}, peer_card(entry, "coherent"))
+    channels = [c for c in entry["channels"] if (c["regime"], c["helicity"]) == ("coherent", "conserving")]
+    assert channels
+    for channel in channels:
+        wanted = channel["rate_deterministic_pre_geometry"]
+        assert rate_by_quadrature(sim, entry, channel["target"]) == pytest.approx(wanted, rel=6e-3)
+
+
+@pytest.mark.parametrize("entry", LIGHT, ids=map(place_of, LIGHT))
+def test_rate_on_protons_of_light_mediators(entry: dict[str, Any]) -> None:
+    sim = cards.simulation({}, peer_card(entry, "p-elastic"))
+    for channel in entry["channels"]:
+        if (channel["regime"], channel["helicity"]) == ("p-el", "conserving"):
+            nucleus = channel["target"].removeprefix("proton_in_")
+            wanted = channel["rate_deterministic_pre_geometry"]
+            assert rate_by_quadrature(sim, entry, nucleus) == pytest.approx(wanted, rel=3e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEAVY)
+def test_distributions_through_a_heavy_mediator(name: str) -> None:
+    """P2 (MiniBooNE) and P3 (MicroBooNE TPC), Dirac and Majorana: ten observables each, of which the largest fluctuation
+    is 1.64 (15 bins), which 30 observables give twice in three times.
+    """
+    entry = HEAVY[name]
+    found = chi2_per_bin(cards.simulation({}, peer_card(entry, "coherent")), 400_000, entry)
+    show(f"{place_of(entry)}, {entry['HNLtype']}, coherent, conserving, 4e5 events", found)
+    assert max(found.values()) < 2.0
