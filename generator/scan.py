@@ -250,9 +250,10 @@ def run_scan(
             maker = RowMaker(group, length, points, scan.seed, scan.precision)
             rows = iter([row for row in group.rows if not scan.done(row)])
             running: set[Future[RowResult]] = set()
+            allowed = 1  # the first row compiles what the others use: one thread at a time may read the cache of XLA
             try:
                 while True:
-                    while len(running) <= workers and not (stopped and stopped.is_set()):
+                    while len(running) < allowed and not (stopped and stopped.is_set()):
                         row = next(rows, None)
                         if row is None:
                             break
@@ -260,6 +261,7 @@ def run_scan(
                     if not running:
                         break
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    allowed = workers + 1
                     for future in finished:
                         scan.take(future.result(), [c.name for c in group.build.channels])
                     scan.seconds = before + time.monotonic() - started

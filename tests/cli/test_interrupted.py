@@ -17,7 +17,7 @@ from darkhorn.cli.main import run
 
 RUN = [
     *("generate", "microboone", "--set", "physics.regimes=[coherent]", "--set", "physics.helicities=[conserving]"),
-    *("--set", "source.flavours=[nu_mu]", "-n", "300000", "--device", "cpu"),
+    *("--set", "source.flavours=[nu_mu]", "-n", "800000", "--device", "cpu"),
 ]
 
 

@@ -197,7 +197,12 @@ def test_unweight(tmp_path: Path, events: Path, darkhorn: Callable[..., Any]) ->
 
 def test_cite_card_and_its_events_agree(events: Path, darkhorn: Callable[..., Any]) -> None:
     of_file, of_card = darkhorn("cite", events).out, darkhorn("cite", "microboone").out
-    assert of_file == of_card
+    entries, more = (set(text.strip().split("\n\n")) for text in (of_file, of_card))
+    assert entries <= more
+    # the events are coherent, the card scatters on nucleons of a gas as well
+    assert {entry.split("{")[1].split(",")[0] for entry in more - entries} == {
+        "SmithMoniz:1972", "Moniz:1971", "Kelly:2004",
+    }  # fmt: skip
     assert of_file.count("@") >= 4
 
 

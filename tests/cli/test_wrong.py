@@ -98,7 +98,7 @@ WRONG = {
     "override without =": (set_("model.m4"), INPUT, "key=value"),
     "unit missing": (set_("model.m4=120"), INPUT, "Write `120 GeV`"),
     "wrong unit": (set_("model.m4=120 cm"), INPUT, "model.m4"),
-    "unknown key": (set_("model.m6=120 MeV"), INPUT, "m4"),
+    "unknown key": (set_("model.m7=120 MeV"), INPUT, "m4"),
     "unknown section": (set_("modle.m4=120 MeV"), INPUT, "model"),
     "closed decay of N4": (set_("model.m4=1 MeV"), INPUT, "closed decay N4"),
     "closed decay of Z'": (set_("model.mzprime=1 MeV"), INPUT, "2 m_e"),

@@ -166,6 +166,7 @@ CASES: dict[str, Case] = {
     "threshold": Case(rows((0.0, 1.0), (0.9, 40.0))),
     "invariants": Case(rows((0.5, 5.0), (0.0, 0.8), (0.9, 40.0)), tolerance=1e-9),
     "effective_form_factors": Case(lambda rng, n: (*rows((0.001, 0.1))(rng, n), scalar(0.03), ARGON, VERTICES)),
+    "nucleon_form_factors": Case(lambda rng, n: (*rows((0.001, 0.1))(rng, n), scalar(0.03), ARGON, VERTICES)),
     "amplitude_squared": Case(amplitude),
     "dsigma_dq2": Case(
         lambda rng, n: (*rows((0.1, 3.0), (0.001, 0.1))(rng, n), *masses(0.14, 0.03, -1.0, 1.0), ARGON, VERTICES)

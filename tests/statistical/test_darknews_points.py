@@ -320,8 +320,8 @@ def test_rate_on_protons_of_light_mediators(entry: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEAVY)
 def test_distributions_through_a_heavy_mediator(name: str) -> None:
-    """P2 (MiniBooNE) and P3 (MicroBooNE TPC), Dirac and Majorana: ten observables each, of which the largest fluctuation
-    is 1.64 (15 bins), which 30 observables give twice in three times.
+    """P2 (MiniBooNE) and P3 (MicroBooNE TPC), Dirac and Majorana: ten observables each; the largest fluctuation of the
+    thirty is 1.64 (15 bins).
     """
     entry = HEAVY[name]
     found = chi2_per_bin(cards.simulation({}, peer_card(entry, "coherent")), 400_000, entry)
