@@ -34,7 +34,8 @@ SCALAR = {
     "theta": 1e-3, "vertices": {"e_S": 1e-3},
 }  # fmt: skip
 VIRTUAL = {**SCALAR, "mhprime": "1.25 GeV", "s_54": 3.0}
-PHYSICS = {"regimes": ["coherent", "p-elastic"]}
+# nucleons as in the peer: free, at rest, dipole form factors
+PHYSICS = {"regimes": ["coherent", "p-elastic"], "incoherent": "free", "nucleon_form_factors": "dipole"}
 POINTS: dict[str, dict[str, Any]] = {
     "dipole": DIPOLE,
     "two states, dipole": DUAL_DIPOLE,
@@ -219,7 +220,8 @@ def test_densities_of_stored_events_carry_one_model_to_another(name: str, rng: n
 
     def densities(params: Any, state: Any) -> dict[str, Any]:
         ready = here.chain.prepare(params)
-        return {s.name: s.density(ready, state) for s in here.chain.stages if s.density is not None}
+        wanted = [s for s in here.chain.stages if s.name in ("xsec", "branching")]
+        return {s.name: s.density(ready, state) for s in wanted if s.density is not None}
 
     both = [jax.jit(densities)(jax.tree.map(jnp.asarray, c.params), made) for c in (here, there)]
     assert {"xsec", "branching"} <= set(both[0])
@@ -282,6 +284,28 @@ def test_cross_sections_are_per_scatterer_and_helicity() -> None:
     # a scalar conserves helicity with the amplitude m/Q, so that a light one does so most of the time
     scalar = {(r["regime"], r["helicity"]): r["xsec_cm2"] for r in simulation(SCALAR).cross_sections([1.0], ["Ar40"])}
     assert scalar["coherent", "flipping"] < 0.2 * scalar["coherent", "conserving"]
+
+
+def test_nucleons_have_the_response_of_their_nucleus_by_default() -> None:
+    """The default is pauli; neutrons scatter by their magnetic moment; a gas is refused, as nothing moves here."""
+    card = load_card({**card_of(DIPOLE), "physics": {}})
+    assert (card.physics.incoherent, card.physics.regimes[-1]) == ("pauli", "n-elastic")
+    assert load_card(card).physics.incoherent == "pauli"
+    rows = {
+        (kind, row["regime"]): row["xsec_cm2"]
+        for kind in ("pauli", "free")
+        for row in simulation(DIPOLE, physics={"incoherent": kind, "helicities": ["flipping"]}).cross_sections([1.0])
+    }
+    for regime in ("p-elastic", "n-elastic"):
+        assert 0.0 < rows["pauli", regime] < 0.9 * rows["free", regime]
+    assert rows["pauli", "n-elastic"] < 0.5 * rows["pauli", "p-elastic"]
+    events = simulation(DIPOLE, physics={"helicities": ["flipping"]}).run(3000, seed=1)
+    table = events.topologies["nucleon_gamma"]
+    assert set(np.unique(table["struck_pdg"])) == {2112, 2212}
+    assert 0.2 < table["w_response"].mean() < 0.8
+    assert table["w_response"].max() <= 1.0
+    with pytest.raises(InputError, match="pauli, closure or free"):
+        load_card({**card_of(DIPOLE), "physics": {"incoherent": "fermi-gas"}})
 
 
 def test_limits_are_told() -> None:
