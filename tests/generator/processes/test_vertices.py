@@ -35,7 +35,7 @@ def test_the_same_couplings_given_directly_make_the_same_model() -> None:
         assert float(second[particle][channel]) == pytest.approx(float(first[particle][channel]), rel=1e-12, abs=0.0)
     rows, others = (Simulation(card).cross_sections([0.5, 1.0]) for card in (made, given))
     np.testing.assert_allclose([row["xsec_cm2"] for row in others], [row["xsec_cm2"] for row in rows], rtol=1e-12)
-    assert len(rows) == len(others) == 8
+    assert len(rows) == len(others) == 12
 
 
 def test_vertices_replace_only_what_they_name() -> None:
