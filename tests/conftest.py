@@ -63,6 +63,7 @@ def current_seed() -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+    parser.addoption("--study", action="store_true", help="run the tests marked study as well")
 
 
 def pytest_report_header() -> list[str]:
@@ -74,10 +75,12 @@ def has_gpu() -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--slow"):
+    for mark in ("slow", "study"):
+        if config.getoption(f"--{mark}"):
+            continue
         for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="slow: needs --slow"))
+            if mark in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=f"{mark}: needs --{mark}"))
     wants_gpu = [item for item in items if "gpu" in item.keywords]
     if wants_gpu and not has_gpu():
         for item in wants_gpu:

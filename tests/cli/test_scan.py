@@ -37,6 +37,7 @@ def test_json_says_what_was_found(darkhorn: Call, tmp_path: Path) -> None:
 
 
 def test_a_scan_is_drawn(darkhorn: Call, plane: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     picture = tmp_path / "plane.png"
     assert darkhorn("plot", plane, "-o", picture, "--level", "1").code == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -96,7 +96,7 @@ def test_one_pair_of_points(scheme: str, rng: np.random.Generator) -> None:
     check(scheme, one, two, 20_000)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_twenty_pairs_of_points(rng: np.random.Generator) -> None:
     found: list[tuple[str, dict[str, float], float]] = []
     for scheme in SCHEMES:

@@ -18,7 +18,7 @@ from darkhorn.generator.visible_density import samples
 from darkhorn.generator.visible_weighting import Weighting, make_weighting
 from darkhorn.kernels.constants import MASS_ELECTRON
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.study
 
 N, DENSITY, DIRECT, CHUNK = 8_000_000, 2_000_000, 300_000, 1 << 18
 POINTS: dict[str, tuple[str, dict[str, Any]]] = {
