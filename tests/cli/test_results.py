@@ -94,7 +94,9 @@ def test_unweighted(tmp_path: Path, darkhorn: Callable[..., Any]) -> None:
     assert json.loads(result.out)["attempted"] >= 100
 
 
-@pytest.mark.parametrize("ending", ["hepmc3", "hepmc3.gz", "hepevt", "edep.hepevt"])
+@pytest.mark.parametrize(
+    "ending", ["hepmc3", pytest.param("hepmc3.gz", marks=pytest.mark.slow), "hepevt", "edep.hepevt"]
+)
 def test_text_formats_hold_the_same_events(
     ending: str, tmp_path: Path, events: Path, darkhorn: Callable[..., Any]
 ) -> None:

@@ -166,4 +166,4 @@ def test_statistics_are_the_sums_of_what_they_are_given() -> None:
     statistics.add(5, np.array([1.0, 2.0]), 1.5)
     statistics.add(3, np.array([]), 1.5)
     statistics.add(2, np.array([0.5]), 1.5)
-    assert statistics == Statistics(10, 3, 3.5, 5.25, 2.0, 0.5)
+    assert statistics == Statistics(10, 3, 3.5, 5.25, 2.0, 0.5, 1)

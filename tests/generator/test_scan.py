@@ -60,6 +60,7 @@ def test_points_of_a_row_are_the_same_events(scan: Scan) -> None:
     assert abs(ratio / factor - 1) < 1e-3 < abs(scan.error[0, 0] / scan.events[0, 0])
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_the_spread(simulation: Simulation) -> None:
     """12 seeds. The spread of the results over the quoted error is outside of 0.35 to 1.9 with probability 4e-4 (chi^2
     of 11 degrees of freedom); errors wrong by a factor of 3 would be seen.
@@ -161,6 +162,7 @@ def test_a_stopped_scan_goes_on_to_the_same_bits(simulation: Simulation, tmp_pat
         scan_to_file(simulation, path, grid, 0.1, 3, resume=True)
 
 
+@pytest.mark.slow
 def test_scattering_in_the_soil() -> None:
     """N4 that fly for metres from the soil to the TPC. Threshold as above."""
     model = {"regions": ["soil"], "model.gD": 0.02, "model.m4": "200 MeV"}

@@ -116,14 +116,16 @@ def test_header_sums_are_the_sums_of_the_columns(sample: Events) -> None:
 
 def test_header_holds_the_masses_and_particles_of_the_card(sample: Events) -> None:
     header = sample.header
-    assert header.masses == {"n4": 0.106, "zprime": 0.03, "electron": MASS_ELECTRON, "neutrino": 0.0}
+    assert header.masses == {
+        "n4": 0.106, "zprime": 0.03, "electron": MASS_ELECTRON, "muon": MASS_MUON, "neutrino": 0.0,
+    }  # fmt: skip
     assert {p["name"]: (p["pdg"], p["mass"]) for p in header.particles} == {
         "N4": (5914, 0.106),
         "N4~": (-5914, 0.106),
         "Zprime": (5921, 0.03),
     }
     assert all(p["width"] > 0 for p in header.particles)
-    assert [p["id"] for p in header.processes] == [750, 751]
+    assert [p["id"] for p in header.processes] == [750, 751, 752]
     assert header.regions == ["tpc"]
     assert {c["target_pdg"] for c in header.channels} == {1000180400}
     nucleon = sample.topologies["nucleon_zprime_ee"]
@@ -194,7 +196,7 @@ def test_more_exposure_more_events() -> None:
 def test_public_names_are_these() -> None:
     assert sorted(darkhorn.__all__) == [
         "DarkhornError", "Events", "InputError", "Interrupted", "OutputError", "Request", "RunCard", "Simulation",
-        "ValidationFailed", "__version__", "enable_x64", "load_card", "read",
+        "ValidationFailed", "__version__", "enable_x64", "load_card", "read", "read_scan",
     ]  # fmt: skip
     for name in darkhorn.__all__:
         assert getattr(darkhorn, name) is not None

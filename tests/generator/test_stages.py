@@ -172,7 +172,7 @@ def test_free_decays_follow_the_exponential_law() -> None:
     assert 0.02 < inside.mean() < 0.8
 
 
-@pytest.mark.parametrize("region", ["tpc", "cryostat"])
+@pytest.mark.parametrize("region", ["tpc", pytest.param("cryostat", marks=pytest.mark.slow)])
 def test_forced_and_free_decays_have_the_same_rate(region: str) -> None:
     """The cryostat holds the TPC: there some N4 miss it, and forced events of weight zero are left out."""
     common = {**cards.LONG_LIVED, "regions": [region]}

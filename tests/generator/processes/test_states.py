@@ -69,6 +69,7 @@ def file(three: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_cascade_is_recorded_and_conserves_momentum(file: Path) -> None:
     events = read(file)
     assert set(events.topologies) == {f"whole_target_{name}_ee" for name in ("n6_n4", "n6_n5", "n6_n5_n4_ee")}
@@ -94,6 +95,7 @@ def test_antineutrinos_make_antiparticles_throughout(file: Path) -> None:
                 np.testing.assert_array_equal(table[f"{name}_pdg"], code * sign)
 
 
+@pytest.mark.slow
 def test_files_of_cascades_are_valid(file: Path, tmp_path: Path) -> None:
     text = tmp_path / "three.hepmc3"
     convert(file, text)
