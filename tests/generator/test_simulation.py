@@ -12,7 +12,7 @@ import darkhorn
 from darkhorn.generator.events import Events
 from darkhorn.generator.run import Statistics
 from darkhorn.generator.simulation import Request, Simulation
-from darkhorn.kernels.constants import MASS_ELECTRON, MASS_PROTON
+from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON, MASS_PROTON
 from darkhorn.kernels.errors import InputError
 
 TPC = 256.35 * 233.0 * 1036.8

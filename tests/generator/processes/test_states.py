@@ -86,6 +86,7 @@ def test_the_cascade_is_recorded_and_conserves_momentum(file: Path) -> None:
         assert (np.abs(table[f"decay2_{axis}"] - middle) < half + 1e-6).all(), axis
 
 
+@pytest.mark.slow
 def test_antineutrinos_make_antiparticles_throughout(file: Path) -> None:
     for table in read(file).topologies.values():
         sign = np.sign(table["nu_pdg"])
@@ -104,6 +105,7 @@ def test_files_of_cascades_are_valid(file: Path, tmp_path: Path) -> None:
         assert report.ok, str(report)
 
 
+@pytest.mark.slow
 def test_one_and_two_decays_share_the_events_of_the_first(three: Simulation) -> None:
     """The channel with one pair and those with two add up to first decays, times the branching ratio of N6 -> N5 ee."""
     plan = three.plan(1)
