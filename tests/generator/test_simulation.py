@@ -12,7 +12,7 @@ import darkhorn
 from darkhorn.generator.events import Events
 from darkhorn.generator.run import Statistics
 from darkhorn.generator.simulation import Request, Simulation
-from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON, MASS_PROTON
+from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON, MASS_NEUTRON, MASS_PROTON
 from darkhorn.kernels.errors import InputError
 
 TPC = 256.35 * 233.0 * 1036.8
@@ -129,7 +129,7 @@ def test_header_holds_the_masses_and_particles_of_the_card(sample: Events) -> No
     assert header.regions == ["tpc"]
     assert {c["target_pdg"] for c in header.channels} == {1000180400}
     nucleon = sample.topologies["nucleon_zprime_ee"]
-    assert set(nucleon["recoil_mass"].tolist()) == {MASS_PROTON}
+    assert set(nucleon["recoil_mass"].tolist()) == {MASS_PROTON, MASS_NEUTRON}
     assert header.pot == 6.87e20
     assert header.plan["hash"]
     assert Simulation.from_card(header.card_resolved).card.resolved() == header.card_resolved

@@ -139,6 +139,7 @@ def test_every_state_that_mixes_is_made_by_its_own_mixing() -> None:
 # --- muons -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_muon_pairs_have_their_codes_and_their_share(three: Simulation) -> None:
     """On shell: the rates are as the widths of the Z'."""
     card = {**FEW, "model.m4": "400 MeV", "model.mzprime": "300 MeV", "generate.visible": ["e+e-", "mu+mu-"]}
