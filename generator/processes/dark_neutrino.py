@@ -269,7 +269,7 @@ def _channel(
         region=region,
         constants=constants,
         columns=stored_columns(scheme, path, chain, card.force_decay, motion == "gas"),
-        can_miss=mode == "backward" or len(path.pairs) == 2 or (form.line_shape and motion == "gas"),
+        can_miss=mode == "backward" or len(path.pairs) == 2 or form.displaced or (form.line_shape and motion == "gas"),
         target_fraction=fraction,
     )
 

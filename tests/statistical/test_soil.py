@@ -223,11 +223,11 @@ FEWEST = 200
 
 @each_entry({"t3b-pub-001"})
 def test_distributions_agree_with_the_reference(entry: dict[str, Any], rng: np.random.Generator) -> None:
-    """Seven histograms, each with a false alarm once in a million; energies 10 % off (30 % in the one sample
-    of few effective events) are seen.
+    """Seven histograms, each with a false alarm once in a million; energies 10 % off (50 % in samples
+    of less than 20 000 effective events) are seen.
     """
     found, weights = sample(entry, rng)
     for name, table in entry["histograms"].items():
         assert probability(found[name], weights, table) > 1e-6, name
-    off = 1.1 if weights.sum() ** 2 > 5000 * np.sum(weights**2) else 1.3
+    off = 1.1 if weights.sum() ** 2 > 20000 * np.sum(weights**2) else 1.5
     assert probability(found["E_ee_GeV"] * off, weights, entry["histograms"]["E_ee_GeV"]) < 1e-6
