@@ -11,7 +11,8 @@ from pydantic import Field, PrivateAttr, model_validator
 from darkhorn.generator import card_mediators as _card_mediators  # noqa: F401  (registers its sections)
 from darkhorn.generator.card_errors import CardErrors, problems_of, shown
 from darkhorn.generator.card_io import line_numbers
-from darkhorn.generator.card_models import MODELS, SOURCES, Generate, ModelSection, Output, Physics, SourceSection
+from darkhorn.generator.card_models import MODELS, SOURCES, Generate, ModelSection, Output, SourceSection
+from darkhorn.generator.card_physics import Physics
 from darkhorn.generator.card_places import Detector, SameShape, detector_by_name
 from darkhorn.generator.card_sections import OneOf, Section, Shorthand, to_plain
 from darkhorn.generator.card_values import Exposure, Flag, Name, Names, Value, listed

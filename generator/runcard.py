@@ -34,10 +34,10 @@ from darkhorn.generator.card_models import (
     SOURCES,
     Generate,
     Output,
-    Physics,
     register_model,
     register_source,
 )
+from darkhorn.generator.card_physics import Physics
 from darkhorn.generator.card_places import Detector, detector_by_name
 from darkhorn.generator.card_sections import Section
 from darkhorn.kernels.errors import InputError, did_you_mean

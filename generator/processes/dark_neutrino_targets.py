@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from darkhorn.generator.card_models import NuclearGas
+from darkhorn.generator.card_physics import NuclearGas
 from darkhorn.generator.runcard import RunCard
 from darkhorn.geometry.fermi import FermiParameters, fermi_parameters
 from darkhorn.geometry.nuclides import Nuclide, fourier_bessel_of, nuclide, with_density
