@@ -4,9 +4,11 @@ DARKHORN_TEST_SEED    seed of every random sample (default 20240817); printed at
 DARKHORN_TEST_CACHE   folder of compiled programs (default ~/.cache/darkhorn-tests/<host>); empty: no cache
 """
 
+import gc
 import os
 import platform
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before jax: XLA notes on every cached program
@@ -17,6 +19,9 @@ import numpy as np
 import pytest
 
 DEFAULT_SEED = 20240817
+# Linux lets a process have 65530 memory maps; XLA takes some for every compiled program, and dies without a word when
+# there are no more.
+MANY_MAPS = 20_000
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -68,6 +73,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> list[str]:
     return [f"DARKHORN_TEST_SEED={current_seed()}", f"compilation cache: {CACHE or 'none'}"]
+
+
+def memory_maps() -> int:
+    """Memory maps of this process; 0 where the system does not tell."""
+    try:
+        return Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Between two files, let go of the compiled programs when there are many: the next file brings its own."""
+    yield
+    if (nextitem is None or nextitem.path != item.path) and memory_maps() > MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 def has_gpu() -> bool:
