@@ -6,13 +6,17 @@ A stage names the uniforms it eats, reads what earlier stages made, and returns 
 none).
 """
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+NODES = 16  # of the mean over flights: what a flight leads to varies little over it, or over few events
 Params = Mapping[str, Any]  # pytree of arrays: masses, couplings, source and detector numbers; traced, never static
 State = dict[str, jax.Array]  # columns of a block of events, each of shape (n,)
 
@@ -38,9 +42,9 @@ class Stage:
              `w_sampling` if the stage does not weigh. It must be finite, and positive wherever `run` can go.
              None says that neither the columns nor the factor of `run` depend on the model at fixed state and u
              (tests/generator/test_reweighting.py holds every chain to that).
-    total    `(params, state) -> (n,)`: the integral of the density over all that `run` can draw, given the columns of
-             the other stages. Where it is there, reweighting knows what the sum of weights should be, and sees what no
-             event has reached. None: not known.
+    summed   the factor of `run` (1 if it does not weigh) does not depend on the last uniform that the stage eats: it is
+             the integral of the density over that one. Reweighting then knows what the sum of weights should be, and
+             sees what no event has reached. Factors of stages that are not summed must not depend on its columns.
     covers   `(params made with, params wanted) -> reasons`: texts that say why events made with the one cannot stand
              for the other, whatever their weight: another mass of a particle on its shell, an outcome that was never
              drawn. Host side; `same` makes the usual ones. None: they always can.
@@ -54,7 +58,7 @@ class Stage:
     weighs: bool = True
     expected: Callable[[Params, State], jax.Array] | None = None
     density: Callable[[Params, State], jax.Array] | None = None
-    total: Callable[[Params, State], jax.Array] | None = None
+    summed: bool = False
     covers: Callable[[Params, Params], Sequence[str]] | None = None
     restore: Callable[[State], State] | None = None
 
@@ -134,7 +138,7 @@ class Chain:
 
     def densities(self, params: Params, state: State) -> tuple[State, State]:
         """What the model says to stored events, by the column that takes up a change: the product of the densities of
-        the stages, and the same with the totals of those stages that have one in place of their densities.
+        the stages, and the same with the integral over what the stages that are `summed` can draw in place of theirs.
 
         `params` are prepared ones; `state` has the stored columns.
         """
@@ -145,10 +149,40 @@ class Chain:
                 state = stage.restore(state)
             if stage.density is not None:
                 density = stage.density(params, state)
-                total = density if stage.total is None else stage.total(params, state)
-                for product, factor in ((found, density), (expected, total)):
+                integral = jnp.ones_like(density) if stage.summed else density
+                for product, factor in ((found, density), (expected, integral)):
                     product[stage.column] = product[stage.column] * factor if stage.column in product else factor
+        summed = [stage for stage in self.stages if stage.summed and stage.weighs]
+        if summed:
+            expected[summed[0].column] = expected[summed[0].column] * _mean_factor(summed, params, state)
         return found, expected
+
+
+def _mean_factor(stages: Sequence[Stage], params: Params, state: State) -> jax.Array:
+    """Mean (n,) over their uniforms of the product of the factors of stages that are `summed`, at given columns of the
+    others: the integral of their densities.
+
+    It does not depend on the last uniform of the last stage. In those that are left, Gauss-Legendre quadrature with
+    about NODES points: a flight is then spread as its law says, and what follows from its end is averaged.
+    """
+    rows, last = sum(len(stage.dims) for stage in stages), len(stages[-1].dims) > 0
+    free = rows - last
+    points, weights = np.polynomial.legendre.leggauss(max(round(NODES ** (1 / free)), 1) if free else 1)
+    grid = itertools.product(zip(0.5 * (points + 1), 0.5 * weights, strict=True), repeat=free)
+    nodes = [([u for u, _ in node] + [0.5] * last, math.prod(w for _, w in node)) for node in grid]
+
+    def product(point: jax.Array) -> jax.Array:
+        made, whole, row = state, jnp.ones(()), 0
+        some = next(iter(state.values()))
+        for stage in stages:
+            u = [jnp.broadcast_to(point[i], some.shape) for i in range(row, row + len(stage.dims))]
+            new, factor = stage.run(params, made, u)
+            made, row = {**made, **new}, row + len(stage.dims)
+            whole = whole * (1.0 if factor is None else factor)
+        return jnp.broadcast_to(whole, some.shape)
+
+    values = jax.vmap(product)(jnp.asarray([point for point, _ in nodes], jnp.float64).reshape(len(nodes), rows))
+    return jnp.tensordot(jnp.asarray([weight for _, weight in nodes], values.dtype), values, 1)
 
 
 def rate_chain(chain: Chain, params: Params) -> Chain:

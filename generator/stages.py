@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.generator.chain import Params, Stage, State, same
+from darkhorn.kernels.backtracking import Displacement, Scattering, scattering_of
 from darkhorn.kernels.constants import SPEED_OF_LIGHT
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
-from darkhorn.kernels.kinematics import Vector, transverse_axes
+from darkhorn.kernels.kinematics import Vector
 from darkhorn.kernels.trigonometry import sincos2pi
 
 FLUX_CELLS = 4096
@@ -170,80 +171,55 @@ def _sight_of_decay(params: Params, state: State, u: Sequence[jax.Array]) -> tup
     return columns, _reference_distance(params, birth) ** 2 / line.dot(line)
 
 
-def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """From the decay point D back to the scattering point S, with the angle theta of the scattering and its azimuth
-    already chosen.
+def back_to_scattering(params: Params, state: State, shift: Displacement) -> tuple[State, Scattering, jax.Array]:
+    """The scattering from which `shift` leads to the stored `decay_*`: (columns, the triangle, whether it lies in
+    `region`). params: `region`, `beam`.
+    """
+    decay, birth = (Vector(*(state[f"{name}_{axis}"] for axis in "xyz")) for name in ("decay", "birth"))
+    beam = Vector(*(params["beam"]["axes"][2, i] for i in range(3)))
+    found = scattering_of(decay, birth, shift, beam, params["beam"]["parallel"] > 0)
+    columns = {
+        **{f"scatter_{axis}": value for axis, value in zip("xyz", found.place, strict=True)},
+        **{f"nu_d{axis}": value for axis, value in zip("xyz", found.neutrino, strict=True)},
+        "baseline": found.baseline,
+    }
+    return columns, found, found.possible & params["region"].contains(*found.place)
 
-    The birth point s, S and D are a triangle with sides r = |S - s|, l = |D - S| and D0 = |D - s|, and the outer
-    angle theta at S: r = -l cos theta + sqrt(D0^2 - l^2 sin^2 theta). At fixed (theta, azimuth, l), d^3S flux(S) =
-    d^3D flux L0^2 / [D0 (r + l cos theta)], with L0 the reference distance: nothing is approximated and the spread of
-    the beam cancels. Parallel neutrinos (params["beam"]["parallel"] = 1) fix the direction of N at once: S = D - l n
-    and d^3S flux(S) = d^3D flux L0^2/r^2. l is exponential between the nearest and the farthest point of the region
-    from D. The factor is the probability of that interval times the flux without the part L0^2/D0^2, which is that of
-    `_sight_of_decay`, and 0 if S is not in the region.
+
+def _backtrack(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """From the decay point D back to the scattering point, with the angle of the scattering and its azimuth already
+    chosen: the triangle of `kernels.backtracking`.
+
+    l is exponential between the nearest and the farthest point of the region from D. The factor is the probability of
+    that interval times the flux without the part L0^2/D0^2, which is that of `_sight_of_decay`, and 0 if the scattering
+    is not in the region.
 
     params: `region`, `m_n`, `ctau_n`. state: n4_transverse, n4_along (GeV) with respect to the neutrino, azimuth
-    (turns). Source: law of cosines; unit Jacobian of the rigid rotation. Checked against forward sampling in
-    tests/statistical/test_soil.py.
+    (turns).
     """
-    transverse, parallel = state["n4_transverse"], state["n4_along"]
-    momentum = jnp.sqrt(transverse * transverse + parallel * parallel)
-    sine, cosine = transverse / momentum, parallel / momentum
+    transverse, along = state["n4_transverse"], state["n4_along"]
+    momentum = jnp.sqrt(transverse * transverse + along * along)
     length = decay_length(momentum, params["m_n"], params["ctau_n"])
-    decay = Vector(state["decay_x"], state["decay_y"], state["decay_z"])
-    birth = Vector(state["birth_x"], state["birth_y"], state["birth_z"])
-    line = decay.minus(birth)
-    whole = line.norm()
-    parallel = params["beam"]["parallel"] > 0
-    axis = parallel_or(params, line.scale(1 / whole))
-    near, far = params["region"].distance_range(decay.x, decay.y, decay.z)
+    near, far = params["region"].distance_range(state["decay_x"], state["decay_y"], state["decay_z"])
     flown = decay_distance(u[0], near, far, length)
-    radicand = whole * whole - (flown * sine) ** 2
-    possible = radicand > 0
-    root = jnp.sqrt(jnp.where(possible, radicand, 1.0))
-    r = root - flown * cosine
-    possible = possible & (r > 0)
-    # angles in the plane of the triangle: alpha at s, beta at D
-    bent = possible & ~parallel
-    sin_alpha = jnp.where(bent, flown * sine / whole, 0.0)
-    cos_alpha = jnp.where(bent, root / whole, 1.0)
-    sin_beta, cos_beta = sine * cos_alpha - cosine * sin_alpha, cosine * cos_alpha + sine * sin_alpha
     sin_phi, cos_phi = sincos2pi(state["azimuth"])
-    first, second = transverse_axes(axis)
-    across = first.scale(cos_phi).plus(second.scale(sin_phi))
-    neutrino = axis.scale(cos_alpha).minus(across.scale(sin_alpha))
-    direction = axis.scale(cos_beta).plus(across.scale(sin_beta))
-    scatter = decay.minus(direction.scale(flown))
-    from_birth = scatter.minus(birth)
-    straight = jnp.maximum(from_birth.dot(from_birth), 1.0)
-    inside = (possible | parallel) & params["region"].contains(scatter.x, scatter.y, scatter.z)
-    spread = jnp.where(parallel, whole * whole / straight, whole / jnp.where(possible, root, 1.0))
-    columns = {
-        "scatter_x": scatter.x,
-        "scatter_y": scatter.y,
-        "scatter_z": scatter.z,
-        "nu_dx": neutrino.x,
-        "nu_dy": neutrino.y,
-        "nu_dz": neutrino.z,
-        "baseline": jnp.where(parallel, jnp.sqrt(straight), jnp.where(possible, r, whole)),
-        "flight": flown,
-        "n4_px": momentum * direction.x,
-        "n4_py": momentum * direction.y,
-        "n4_pz": momentum * direction.z,
-    }
-    return columns, jnp.where(inside, decay_probability(near, far, length) * spread, 0.0)
+    shift = Displacement(flown, transverse / momentum, along / momentum, cos_phi, sin_phi)
+    columns, found, inside = back_to_scattering(params, state, shift)
+    p = found.neutrino.scale(along).plus(found.side.scale(transverse))
+    columns |= {"flight": flown, "n4_px": p.x, "n4_py": p.y, "n4_pz": p.z}
+    return columns, jnp.where(inside, decay_probability(near, far, length) * found.spread, 0.0)
 
 
-def _flown(state: State) -> jax.Array:
-    """Distance between the stored places of scattering and decay, cm."""
-    return Vector(*(state[f"decay_{axis}"] - state[f"scatter_{axis}"] for axis in "xyz")).norm()
+def separation(state: State, start: str, end: str) -> jax.Array:
+    """Distance (cm) between two stored places, such as `scatter` and `decay`."""
+    return Vector(*(state[f"{end}_{axis}"] - state[f"{start}_{axis}"] for axis in "xyz")).norm()
 
 
 def _backtrack_density(params: Params, state: State) -> jax.Array:
     """exp(-l/L)/L of the flight l, with L from the momentum of N."""
     momentum = Vector(*(state[f"n4_p{axis}"] for axis in "xyz")).norm()
     length = decay_length(momentum, params["m_n"], params["ctau_n"])
-    return jnp.exp(-_flown(state) / length) / length
+    return jnp.exp(-separation(state, "scatter", "decay") / length) / length
 
 
 SAME_N = same(m_n="the mass (GeV) of the state that the beam makes")
@@ -300,14 +276,14 @@ def _decay_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[S
     return {**_decay_point(state, flown, momentum), "decay_inside": inside.astype(jnp.int8)}, None
 
 
-def _between(params: Params, state: State, near: jax.Array, far: jax.Array, length: jax.Array) -> jax.Array:
-    """Probability of a decay in that cell of the path, from near to far, where the event's is.
+def decay_in_cell(params: Params, flown: jax.Array, near: jax.Array, far: jax.Array, length: jax.Array) -> jax.Array:
+    """Probability of a decay in that cell of the path, from near to far, where the event's is, after `flown`.
 
     The cells are `flight_resolution` (cm) long: nothing that does not see where in its cell a particle decayed can tell
     this from the density exp(-l/L)/L, its limit for short cells, whose ratio for two short lives says more of
     micrometres than of events.
     """
-    cell, flown = params["flight_resolution"], _flown(state)
+    cell = params["flight_resolution"]
     first = jnp.minimum(near + cell * jnp.floor(jnp.maximum(flown - near, 0.0) / cell), flown)
     width = jnp.maximum(jnp.minimum(first + cell, far) - first, 1e-3 * cell)  # rounding at the far end
     return decay_probability(first, first + width, length)
@@ -316,24 +292,14 @@ def _between(params: Params, state: State, near: jax.Array, far: jax.Array, leng
 def _decay_forced_density(params: Params, state: State) -> jax.Array:
     """Probability of a decay in the cell of the path through `decay_region` where the event's is."""
     _, length, near, far = _ray(params, state, "decay_region")
-    return _between(params, state, near, far, length)
+    return decay_in_cell(params, separation(state, "scatter", "decay"), near, far, length)
 
 
 def _decay_free_density(params: Params, state: State) -> jax.Array:
     """As forced, on a path without end."""
     _, length, _, _ = _ray(params, state, "decay_region")
-    return _between(params, state, jnp.zeros_like(length), jnp.full_like(length, jnp.inf), length)
-
-
-def _decay_forced_total(params: Params, state: State) -> jax.Array:
-    """Probability of a decay in `decay_region`."""
-    _, length, near, far = _ray(params, state, "decay_region")
-    return decay_probability(near, far, length)
-
-
-def _decay_free_total(params: Params, state: State) -> jax.Array:
-    """A decay somewhere is certain."""
-    return jnp.ones_like(state["n4_e"])
+    zero, end = jnp.zeros_like(length), jnp.full_like(length, jnp.inf)
+    return decay_in_cell(params, separation(state, "scatter", "decay"), zero, end, length)
 
 
 DECAY_FORCED = Stage(
@@ -341,7 +307,7 @@ DECAY_FORCED = Stage(
     ("flight",),
     _decay_forced,
     density=_decay_forced_density,
-    total=_decay_forced_total,
+    summed=True,
     covers=SAME_N,
 )
 DECAY_FREE = Stage(
@@ -350,7 +316,7 @@ DECAY_FREE = Stage(
     _decay_free,
     weighs=False,
     density=_decay_free_density,
-    total=_decay_free_total,
+    summed=True,
     covers=SAME_N,
 )
 

@@ -12,7 +12,7 @@ from darkhorn.generator.files.columns import Array
 @dataclass
 class Tally:
     """Sums over the events of a channel before and after; `ratio` is new weight / old weight, `expected` what the new
-    sum should be if every flight of the new model had been drawn (`Stage.total`).
+    sum should be if every flight of the new model had been drawn (`Stage.summed`).
     """
 
     events: int = 0

@@ -5,21 +5,22 @@ Program names: `n4` is what the beam makes, `nu_out` its daughter, `second_out`,
 Units: GeV, cm, ns; detector frame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 
-from darkhorn.generator.chain import Params, Stage, State
-from darkhorn.generator.processes.dark_neutrino_stages import choose, momentum_columns, produced_and_axis
+from darkhorn.generator.chain import Params, Stage, State, same
+from darkhorn.generator.processes.dark_neutrino_stages import (
+    Decaying,
+    Roles,
+    decay_stages,
+    momentum_of,
+    produced_and_axis,
+)
+from darkhorn.generator.stages import decay_in_cell, separation
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
 from darkhorn.kernels.kinematics import FourVector, Vector, boost_from_rest, boost_to_rest, four
-from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel, DileptonUniforms, sample_dilepton
-from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, ChainDecay, sample_chain
-
-
-def _four(state: State, role: str) -> FourVector:
-    return FourVector(*(state[f"{role}_{component}"] for component in ("e", "px", "py", "pz")))
 
 
 def daughter_polarisation(
@@ -31,7 +32,7 @@ def daughter_polarisation(
     With K = P - h m S of the parent (`chiral`), Q = (K.l-) l+ + (K.l+) l- + m_l^2 K and s the spin of the daughter k,
     the squared amplitude is proportional to Q.(k - m_k s), since the daughter enters by the same chiral projection as
     the parent; in its rest frame that is m_k (Q0 + Q.s), so P = Q/Q0. Four-vectors in any one frame. Shapes (n,); GeV.
-    Source: traces made for this project; checked with explicit matrices in tests/statistical/test_cascade.py.
+    Source: traces made for this project; checked with explicit matrices in test_dark_neutrino_cascade.py.
     """
     to_positive, to_negative = chiral.dot(negative), chiral.dot(positive)
     square = m_lepton * m_lepton
@@ -42,74 +43,25 @@ def daughter_polarisation(
     return seen.p.scale(1 / seen.e)
 
 
-def _polarised_daughter(params: Params, state: State) -> tuple[FourVector, jax.Array, Vector]:
-    """The daughter of the first decay, the size of its polarisation and the direction of it in its rest frame."""
+def _polarised_daughter(params: Params, state: State) -> Decaying:
+    """The daughter of the first decay, with the polarisation that it takes over."""
     parent, axis = produced_and_axis(params, state)
-    daughter, m, m_j = _four(state, "nu_out"), params["m_n"], params["m_j"]
+    daughter, m, m_j = momentum_of(state, "nu_out"), params["m_n"], params["m_j"]
     spin = boost_from_rest(four(jnp.zeros_like(axis.x), axis), parent, m)
     scale = -params["helicity"] * m
     chiral = parent.plus(FourVector(*(scale * component for component in spin)))
-    found = daughter_polarisation(chiral, _four(state, "em"), _four(state, "ep"), params["m_lepton"], daughter, m_j)
+    leptons = (momentum_of(state, role) for role in ("em", "ep"))
+    found = daughter_polarisation(chiral, *leptons, params["m_lepton"], daughter, m_j)
     size = found.norm()
     some = size > 1e-12
     unit = found.scale(jnp.where(some, 1 / jnp.where(some, size, 1.0), 0.0))
     axis = Vector(unit.x, unit.y, jnp.where(some, unit.z, 1.0))
-    return daughter, jnp.minimum(size, 1.0) * params["polarised"], axis
-
-
-def _columns(params: Params, decay: ChainDecay, parent: FourVector, pdg: jax.Array) -> State:
-    out, em, ep = (boost_from_rest(p, parent, params["m_j"]) for p in decay[:3])
-    return {
-        "second_out_pdg": pdg,
-        **momentum_columns("second_out", out),
-        **momentum_columns("zprime2", em.plus(ep)),
-        **momentum_columns("em2", em),
-        **momentum_columns("ep2", ep),
-    }
-
-
-def _second_products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """Daughter -> second_out Z', Z' -> l- l+; the factor is the product of the branching ratios. params: `second`."""
-    p = params["second"]
-    parent, helicity, axis = _polarised_daughter(params, state)
-    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
-    decay = sample_chain(
-        ChainAngles(u[0], azimuth, u[2], u[3]),
-        p["m_n"],
-        p["m_j"],
-        p["m_zprime"],
-        p["m_lepton"],
-        helicity,
-        p["majorana"],
-        p["polarised"],
-        axis,
-    )
-    return _columns(params, decay, parent, pdg), p["branching"]
-
-
-def _second_pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """Daughter -> second_out l- l+ through a virtual Z'; the factor is density/proposal/width. params: `second`."""
-    p = params["second"]
-    parent, helicity, axis = _polarised_daughter(params, state)
-    pdg, azimuth = choose(u[2], p["flavour_share"], p["daughter_pdg"])
-    model = DileptonModel(
-        p["m_n"],
-        p["m_j"],
-        p["m_zprime"],
-        p["width_zprime"],
-        p["m_lepton"],
-        p["decay_coupling"],
-        p["charge_coupling"],
-        p["majorana"],
-    )
-    decay, weight = sample_dilepton(DileptonUniforms(u[0], u[1], azimuth, u[3], u[4]), model, helicity, axis)
-    chain = ChainDecay(decay.neutrino, decay.negative, decay.positive, decay.cos_neutrino)
-    return _columns(params, chain, parent, pdg), weight / p["width_n"]
+    return Decaying(daughter, jnp.minimum(size, 1.0) * params["polarised"], axis)
 
 
 def _daughter_ray(params: Params, state: State, proper: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(momentum, decay length, near, far) of the daughter's ray through `decay_region`; near = far where it misses."""
-    p = _four(state, "nu_out").p
+    p = momentum_of(state, "nu_out").p
     momentum = p.norm()
     still = momentum <= 0
     safe = jnp.where(still, 1.0, momentum)
@@ -146,22 +98,66 @@ def _second_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[
     return {**_second_place(state, flown, momentum), "decay2_inside": inside.astype(jnp.int8)}, None
 
 
-def _escape_forced(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+def _second_forced_density(params: Params, state: State) -> jax.Array:
+    """Probability of the second decay in the cell of the daughter's path through `decay_region` where the event's
+    is.
+    """
+    _, length, near, far = _daughter_ray(params, state, params["second"]["ctau_n"])
+    return decay_in_cell(params, separation(state, "decay", "decay2"), near, far, length)
+
+
+def _second_free_density(params: Params, state: State) -> jax.Array:
+    """As forced, on a path without end."""
+    _, length, _, _ = _daughter_ray(params, state, params["second"]["ctau_n"])
+    zero, end = jnp.zeros_like(length), jnp.full_like(length, jnp.inf)
+    return decay_in_cell(params, separation(state, "decay", "decay2"), zero, end, length)
+
+
+def _escape_forced_density(params: Params, state: State) -> jax.Array:
     """The daughter does not decay visibly inside `decay_region`: 1 - branching ratio times probability, what the
     channels with two decays leave. params: `later`.
     """
     _, length, near, far = _daughter_ray(params, state, params["later"]["ctau_n"])
-    return {}, 1 - params["later"]["branching"] * decay_probability(near, far, length)
+    density: jax.Array = 1 - params["later"]["branching"] * decay_probability(near, far, length)
+    return density
 
 
-def _escape_free(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+def _escape_free_density(params: Params, state: State) -> jax.Array:
     """The daughter does not decay visibly anywhere."""
-    return {}, jnp.broadcast_to(1 - params["later"]["branching"], state["energy"].shape)
+    return jnp.broadcast_to(1 - params["later"]["branching"], state["energy"].shape)
 
 
-SECOND_PRODUCTS = Stage("branching2", ("polar", "azimuth", "lepton", "lepton_azimuth"), _second_products)
-SECOND_PAIR = Stage("branching2", ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"), _second_pair)
-SECOND_FORCED = Stage("decay2", ("flight",), _second_forced, adapt=("flight",))
-SECOND_FREE = Stage("decay2", ("flight",), _second_free, weighs=False)
-ESCAPE_FORCED = Stage("escape", (), _escape_forced)
-ESCAPE_FREE = Stage("escape", (), _escape_free)
+def _escapes(density: Callable[[Params, State], jax.Array], summed: bool) -> Stage:
+    """Nothing is drawn: the factor is the probability."""
+
+    def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+        return {}, density(params, state)
+
+    return Stage("escape", (), run, density=density, summed=summed)
+
+
+SECOND_PRODUCTS, SECOND_PAIR = decay_stages(
+    "branching2", Roles("second_out", "zprime2", "em2", "ep2"), lambda params: params["second"], _polarised_daughter,
+    "the state that decays second",
+)  # fmt: skip
+_same_daughter = same(m_j="the mass (GeV) of the state that decays second")
+SECOND_FORCED = Stage(
+    "decay2",
+    ("flight",),
+    _second_forced,
+    adapt=("flight",),
+    density=_second_forced_density,
+    summed=True,
+    covers=_same_daughter,
+)
+SECOND_FREE = Stage(
+    "decay2",
+    ("flight",),
+    _second_free,
+    weighs=False,
+    density=_second_free_density,
+    summed=True,
+    covers=_same_daughter,
+)
+ESCAPE_FORCED = _escapes(_escape_forced_density, summed=True)
+ESCAPE_FREE = _escapes(_escape_free_density, summed=False)

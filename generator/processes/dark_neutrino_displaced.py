@@ -9,10 +9,13 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from darkhorn.generator.chain import Params, Stage, State
-from darkhorn.generator.stages import parallel_or
+from darkhorn.generator.chain import Params, Stage, State, same
+from darkhorn.generator.stages import back_to_scattering, decay_in_cell, separation
+from darkhorn.kernels.backtracking import Displacement
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
-from darkhorn.kernels.kinematics import Vector, transverse_axes
+from darkhorn.kernels.kinematics import Vector
+
+_FLIGHTS = (("scatter", "decay"), ("decay", "zprime_decay"))
 
 
 def _momentum(state: State, role: str) -> tuple[Vector, jax.Array]:
@@ -41,12 +44,38 @@ def _columns(name: str, place: Vector) -> State:
     return {f"{name}_{axis}": value for axis, value in zip("xyz", place, strict=True)}
 
 
-def flights_density(params: Params, state: State) -> jax.Array:
-    """exp(-l1/L1 - l2/L2)/(L1 L2) of the stored places, cm^-2: the model's density of both flights."""
-    _, _, length_1, length_2 = _lengths(params, state)
-    scatter, decay, last = (_place(state, name) for name in ("scatter", "decay", "zprime_decay"))
-    flown = decay.minus(scatter).norm() / length_1 + last.minus(decay).norm() / length_2
-    return jnp.exp(-flown) / (length_1 * length_2)
+def _end(params: Params, state: State, first: Vector, second: Vector) -> jax.Array:
+    """The longest first flight from which a second one gets to `decay_region`."""
+    _, farthest = params["decay_region"].distance_range(*_place(state, "scatter"))
+    cosine = jnp.minimum(first.dot(second), 0.0)
+    end: jax.Array = farthest / jnp.sqrt(jnp.maximum(1 - cosine * cosine, 1e-12))
+    return end
+
+
+def _way(params: Params, start: Vector, direction: Vector) -> tuple[jax.Array, jax.Array]:
+    """(near, far) of a ray through `decay_region`, from `start` on; far < near where it misses."""
+    near, far = params["decay_region"].ray_interval(*start, *direction)
+    return jnp.maximum(near, 0.0), far
+
+
+def _flights_forced_density(params: Params, state: State) -> jax.Array:
+    """Probability of both decays in their cells: of the way of N, and of that of the Z' through `decay_region`."""
+    first, second, length_1, length_2 = _lengths(params, state)
+    end = _end(params, state, first, second)
+    near, far = _way(params, _place(state, "decay"), second)
+    one, two = (separation(state, *ends) for ends in _FLIGHTS)
+    flown = decay_in_cell(params, one, jnp.zeros_like(end), end, length_1)
+    return flown * decay_in_cell(params, two, near, jnp.maximum(far, near), length_2)
+
+
+def _flights_density(params: Params, state: State) -> jax.Array:
+    """The same on paths without end: in the limit of short cells of c cm, c^2 exp(-l1/L1 - l2/L2)/(L1 L2)."""
+    _, _, *lengths = _lengths(params, state)
+    density = jnp.ones_like(lengths[0])
+    for ends, length in zip(_FLIGHTS, lengths, strict=True):
+        zero, end = jnp.zeros_like(length), jnp.full_like(length, jnp.inf)
+        density = density * decay_in_cell(params, separation(state, *ends), zero, end, length)
+    return density
 
 
 def _flights_forced(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
@@ -58,15 +87,11 @@ def _flights_forced(params: Params, state: State, u: Sequence[jax.Array]) -> tup
     `m_zprime`, `ctau_n`, `ctau_zprime`.
     """
     first, second, length_1, length_2 = _lengths(params, state)
-    region, scatter = params["decay_region"], _place(state, "scatter")
-    _, farthest = region.distance_range(*scatter)
-    cosine = jnp.minimum(first.dot(second), 0.0)
-    end = farthest / jnp.sqrt(jnp.maximum(1 - cosine * cosine, 1e-12))
+    end = _end(params, state, first, second)
     zero = jnp.zeros_like(end)
     l_1 = decay_distance(u[0], zero, end, length_1)
-    decay = scatter.plus(first.scale(l_1))
-    near, far = region.ray_interval(*decay, *second)
-    near = jnp.maximum(near, 0.0)
+    decay = _place(state, "scatter").plus(first.scale(l_1))
+    near, far = _way(params, decay, second)
     reached = far > near
     far = jnp.where(reached, far, near + 1.0)
     l_2 = decay_distance(u[1], near, far, length_2)
@@ -126,20 +151,19 @@ def _local(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State,
     return {"nu_dx": zero, "nu_dy": zero, "nu_dz": zero + 1}, None
 
 
-_TURNED = ("n4", "recoil", "nu_out", "zprime", "em", "ep")
+_TURNED = ("n4", "struck", "remnant", "recoil", "nu_out", "zprime", "em", "ep")
 
 
 def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """As `stages.BACKTRACK`, with the displacement l1 n1 + l2 n2 in place of l n: it is a rigid body together with the
-    neutrino's direction, so that the same triangle (or, for parallel neutrinos, the same line) holds for its length and
-    its angle.
+    neutrino's direction, so that the same triangle holds for its length and its angle.
 
     The momenta come with the neutrino along z and leave turned into the detector frame. D is in `decay_*`, and becomes
     `zprime_decay_*`. A displacement between the nearest and the farthest point of the region needs near < l1 + l2 <
     far sqrt[2/(1 + n1.n2)].
     """
     first, second, length_1, length_2 = _lengths(params, state)
-    last, birth = _place(state, "decay"), _place(state, "birth")
+    last = _place(state, "decay")
     near, far = params["region"].distance_range(*last)
     bend = jnp.maximum(1 + first.dot(second), 1e-9)
     l_1, l_2, weight = two_flights(u, near, far * jnp.sqrt(2 / bend), length_1, length_2)
@@ -152,22 +176,8 @@ def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> 
     safe = jnp.where(upright, flat, 1.0)
     cos_phi, sin_phi = jnp.where(upright, shift.x / safe, 1.0), jnp.where(upright, shift.y / safe, 0.0)
 
-    line = last.minus(birth)
-    whole = line.norm()
-    parallel = params["beam"]["parallel"] > 0
-    axis = parallel_or(params, line.scale(1 / whole))
-    radicand = whole * whole - (flown * sine) ** 2
-    possible = radicand > 0
-    root = jnp.sqrt(jnp.where(possible, radicand, 1.0))
-    r = root - flown * cosine
-    possible = possible & (r > 0)
-    bent = possible & ~parallel
-    sin_alpha = jnp.where(bent, flown * sine / whole, 0.0)
-    cos_alpha = jnp.where(bent, root / whole, 1.0)
-    one, other = transverse_axes(axis)
-    across = one.scale(cos_phi).plus(other.scale(sin_phi))
-    neutrino = axis.scale(cos_alpha).minus(across.scale(sin_alpha))
-    side = across.scale(cos_alpha).plus(axis.scale(sin_alpha))  # where the displacement leans, across the neutrino
+    columns, found, inside = back_to_scattering(params, state, Displacement(flown, sine, cosine, cos_phi, sin_phi))
+    neutrino, side = found.neutrino, found.side
     normal = Vector(
         neutrino.y * side.z - neutrino.z * side.y,
         neutrino.z * side.x - neutrino.x * side.z,
@@ -178,32 +188,39 @@ def _backtrack_flights(params: Params, state: State, u: Sequence[jax.Array]) -> 
         lean, rest = v.x * cos_phi + v.y * sin_phi, v.y * cos_phi - v.x * sin_phi
         return side.scale(lean).plus(normal.scale(rest)).plus(neutrino.scale(v.z))
 
-    scatter = last.minus(turned(shift))
-    from_birth = scatter.minus(birth)
-    straight = jnp.maximum(from_birth.dot(from_birth), 1.0)
-    inside = (possible | parallel) & params["region"].contains(*scatter)
-    spread = jnp.where(parallel, whole * whole / straight, whole / jnp.where(possible, root, 1.0))
     momenta: State = {}
-    for role in _TURNED:
+    for role in (role for role in _TURNED if f"{role}_px" in state):
         p = turned(Vector(*(state[f"{role}_p{component}"] for component in "xyz")))
         momenta |= {f"{role}_p{component}": value for component, value in zip("xyz", p, strict=True)}
-    columns = {
+    columns |= {
         **momenta,
         **{f"nu_p{component}": state["energy"] * value for component, value in zip("xyz", neutrino, strict=True)},
-        **{f"nu_d{component}": value for component, value in zip("xyz", neutrino, strict=True)},
-        **_columns("scatter", scatter),
-        **_columns("decay", scatter.plus(turned(first.scale(l_1)))),
+        **_columns("decay", found.place.plus(turned(first.scale(l_1)))),
         **_columns("zprime_decay", last),
-        "baseline": jnp.where(parallel, jnp.sqrt(straight), jnp.where(possible, r, whole)),
         "flight": l_1,
         "zprime_flight": l_2,
     }
-    return columns, jnp.where(inside, weight * spread, 0.0)
+    return columns, jnp.where(inside, weight * found.spread, 0.0)
 
 
 FLIGHTS = ("flight", "zprime_flight")
-FLIGHTS_FORCED = Stage("decay", FLIGHTS, _flights_forced, adapt=("flight",))
-FLIGHTS_FREE = Stage("decay", FLIGHTS, _flights_free, weighs=False)
+_same_flyers = same(
+    m_n="the mass (GeV) of the state that the beam makes", m_zprime="the mass (GeV) of the Z', which is on its shell,"
+)
+FLIGHTS_FORCED = Stage(
+    "decay",
+    FLIGHTS,
+    _flights_forced,
+    adapt=("flight",),
+    density=_flights_forced_density,
+    summed=True,
+    covers=_same_flyers,
+)
+FLIGHTS_FREE = Stage(
+    "decay", FLIGHTS, _flights_free, weighs=False, density=_flights_density, summed=True, covers=_same_flyers
+)
 LOCAL = Stage("local", (), _local, weighs=False)
-BACKTRACK_FLIGHTS = Stage("decay", FLIGHTS, _backtrack_flights, adapt=FLIGHTS)
+BACKTRACK_FLIGHTS = Stage(
+    "decay", FLIGHTS, _backtrack_flights, adapt=FLIGHTS, density=_flights_density, covers=_same_flyers
+)
 ZPRIME_TIME = Stage("zprime_time", (), _zprime_time, weighs=False)

@@ -8,7 +8,7 @@ Source: relativistic Breit-Wigner with energy-dependent width (PDG Review, "Reso
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -59,6 +59,12 @@ def line_shape(
     return {**shape, "norm": gauss_legendre(integrand, low, jnp.full_like(low, 0.5 * jnp.pi), NODES)}
 
 
+def _stored_density(params: Params, state: State) -> jax.Array:
+    """rho(mu^2), GeV^-2, at the mass mu of the event. params: `shape` of `line_shape`, `majorana`, `m_zprime`."""
+    shape = params["shape"]
+    return spectral_density(state["n4_mass"], shape, params["majorana"], params["m_zprime"]) / shape["norm"]
+
+
 def _draw(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
     """The mass between the threshold of the decay and what the neutrino's energy allows, flat in atan[(mu^2 - m^2)/(m
     Gamma)]; the factor is rho dmu^2/du. params: `shape` of `line_shape`, `majorana`, `m_zprime`, `target`.
@@ -74,7 +80,7 @@ def _draw(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     start, stop = (jnp.arctan((end * end - m * m) / scale) for end in (low, high))
     tangent = jnp.tan(start + (stop - start) * u[0])
     mass = jnp.clip(jnp.sqrt(jnp.maximum(m * m + scale * tangent, low * low)), low, high)
-    rho = spectral_density(mass, shape, params["majorana"], params["m_zprime"]) / shape["norm"]
+    rho = _stored_density(params, {"n4_mass": mass})
     factor = rho * scale * (1 + tangent * tangent) * (stop - start)
     return {"n4_mass": mass}, jnp.where(opened, factor, 0.0)
 
@@ -96,16 +102,23 @@ def at_mass(stage: Stage) -> Stage:
     def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array | None]:
         return stage.run(at_drawn_mass(params, state), state, u)
 
-    # a density on the mass shell would be that of another event
-    changed = dataclasses.replace(stage, run=run, density=None, total=None, covers=None)
-    if stage.expected is None:
-        return changed
-    mean = stage.expected
-
-    def expected(params: Params, state: State) -> jax.Array:
-        return mean(at_drawn_mass(params, state), state)
-
-    return dataclasses.replace(changed, expected=expected)
+    changed: dict[str, Any] = {"run": run}
+    for name in ("density", "expected"):
+        function = getattr(stage, name)
+        if function is not None:
+            changed[name] = _at_its_mass(function)
+    if stage.covers is not None:
+        changed["covers"] = _whatever_its_mass(stage.covers)
+    return dataclasses.replace(stage, **changed)
 
 
-LINE_SHAPE = Stage("line_shape", ("mass",), _draw, adapt=("mass",))
+def _at_its_mass(function: Callable[[Params, State], jax.Array]) -> Callable[[Params, State], jax.Array]:
+    return lambda params, state: function(at_drawn_mass(params, state), state)
+
+
+def _whatever_its_mass(covers: Callable[[Params, Params], Sequence[str]]) -> Callable[[Params, Params], Sequence[str]]:
+    """Every event has a mass of its own, which both models can draw."""
+    return lambda old, new: covers(old, {**new, "m_n": old["m_n"]})
+
+
+LINE_SHAPE = Stage("line_shape", ("mass",), _draw, adapt=("mass",), density=_stored_density)

@@ -3,7 +3,8 @@
 Units: GeV, cm; momenta in the detector frame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,11 @@ from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, chain_d
 from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
 from darkhorn.kernels.sampling import flat_in_inverse
 from darkhorn.kernels.trigonometry import sincos2pi
+
+
+def momentum_of(state: State, role: str) -> FourVector:
+    """The momentum of a role."""
+    return FourVector(*(state[f"{role}_{component}"] for component in ("e", "px", "py", "pz")))
 
 
 def momentum_columns(prefix: str, p: FourVector) -> State:
@@ -113,89 +119,114 @@ def produced_and_axis(params: Params, state: State) -> tuple[FourVector, Vector]
     """The produced state and the axis of its helicity, which is meant in the centre of mass of neutrino and target
     (params `helicity_frame` 1) or in the rest frame of the nucleus (0).
     """
-    n4 = FourVector(state["n4_e"], state["n4_px"], state["n4_py"], state["n4_pz"])
+    n4 = momentum_of(state, "n4")
     moves = params["helicity_frame"]
     neutrino = Vector(state["nu_px"], state["nu_py"], state["nu_pz"]).scale(moves)
     return n4, spin_axis(n4, four(state["energy"] * moves + params["target"].mass, neutrino), params["m_n"])
 
 
-def _products(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """N -> daughter Z', Z' -> l- l+ with all spin correlations; the factor is the product of the two branching ratios.
+class Decaying(NamedTuple):
+    """A state that decays: its momentum, and its polarisation, from -1 to 1, along an axis of its rest frame."""
+
+    momentum: FourVector
+    polarisation: jax.Array
+    axis: Vector
+
+
+class Roles(NamedTuple):
+    """What the products of a decay are called in the program."""
+
+    daughter: str
+    boson: str
+    negative: str
+    positive: str
+
+
+def _produced(params: Params, state: State) -> Decaying:
+    n4, axis = produced_and_axis(params, state)
+    return Decaying(n4, params["helicity"], axis)
+
+
+def products(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> State:
+    """N -> daughter Z', Z' -> l- l+ with all spin correlations, by their densities.
 
     A daughter neutrino has the flavour alpha with the share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and
     antineutrino for a Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
-    params: `m_n`, `m_j`, `m_zprime`, `m_lepton`, `helicity`, `majorana`, `polarised`, `branching`, `daughter_pdg`
-    (k,), `flavour_share` (k,).
+    p: `m_n`, `m_j`, `m_zprime`, `m_lepton`, `majorana`, `polarised`, `daughter_pdg` (k,), `flavour_share` (k,).
     """
-    m = params["m_n"]
-    n4, axis = produced_and_axis(params, state)
-    pdg, azimuth = choose(u[1], params["flavour_share"], params["daughter_pdg"])
+    m = p["m_n"]
+    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
     decay = sample_chain(
-        ChainAngles(u[0], azimuth, u[2], u[3]),
-        m,
-        params["m_j"],
-        params["m_zprime"],
-        params["m_lepton"],
-        params["helicity"],
-        params["majorana"],
-        params["polarised"],
-        axis,
-    )
-    daughter = boost_from_rest(decay.neutrino, n4, m)
-    em, ep = boost_from_rest(decay.negative, n4, m), boost_from_rest(decay.positive, n4, m)
-    columns = {
-        "nu_out_pdg": pdg,
-        **momentum_columns("nu_out", daughter),
-        **momentum_columns("zprime", em.plus(ep)),
-        **momentum_columns("em", em),
-        **momentum_columns("ep", ep),
+        ChainAngles(u[0], azimuth, u[2], u[3]), m, p["m_j"], p["m_zprime"], p["m_lepton"], parent.polarisation,
+        p["majorana"], p["polarised"], parent.axis,
+    )  # fmt: skip
+    em, ep = (boost_from_rest(lepton, parent.momentum, m) for lepton in (decay.negative, decay.positive))
+    return {
+        f"{roles.daughter}_pdg": pdg,
+        **momentum_columns(roles.daughter, boost_from_rest(decay.neutrino, parent.momentum, m)),
+        **momentum_columns(roles.boson, em.plus(ep)),
+        **momentum_columns(roles.negative, em),
+        **momentum_columns(roles.positive, ep),
     }
-    return columns, params["branching"]
 
 
-def _kinematics_of(params: Params, state: State) -> DileptonKinematics:
+def pair(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """N -> daughter l- l+ through a virtual Z', with the spin of N; the factor is the density over the proposal and
+    over the total width: its mean is the branching ratio.
+
+    p: as `products`, with `width_n`, `width_zprime` (GeV), `decay_coupling`, `charge_coupling`.
+    """
+    m = p["m_n"]
+    pdg, azimuth = choose(u[2], p["flavour_share"], p["daughter_pdg"])
+    uniforms = DileptonUniforms(u[0], u[1], azimuth, u[3], u[4])
+    decay, weight = sample_dilepton(uniforms, _dilepton_model(p), parent.polarisation, parent.axis)
+    columns = {
+        f"{roles.daughter}_pdg": pdg,
+        **momentum_columns(roles.daughter, boost_from_rest(decay.neutrino, parent.momentum, m)),
+        **momentum_columns(roles.negative, boost_from_rest(decay.negative, parent.momentum, m)),
+        **momentum_columns(roles.positive, boost_from_rest(decay.positive, parent.momentum, m)),
+    }
+    return columns, weight / p["width_n"]
+
+
+def _kinematics_of(p: Params, parent: Decaying, roles: Roles, state: State) -> DileptonKinematics:
     """Invariants of the decay, from the stored momenta."""
-    m = params["m_n"]
-    n4, axis = produced_and_axis(params, state)
-    nu_out, em, ep = (
-        boost_to_rest(FourVector(*(state[f"{role}_{c}"] for c in ("e", "px", "py", "pz"))), n4, m)
-        for role in ("nu_out", "em", "ep")
+    seen = (roles.daughter, roles.negative, roles.positive)
+    return dilepton_kinematics(
+        *(boost_to_rest(momentum_of(state, role), parent.momentum, p["m_n"]) for role in seen), parent.axis
     )
-    return dilepton_kinematics(nu_out, em, ep, axis)
 
 
-def share_of(params: Params, state: State) -> jax.Array:
+def _products_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
+    """Branching ratio times the share of the daughter times the density of the angles. p: as `products`."""
+    _, cosine, lepton = _kinematics_of(p, parent, roles, state)
+    angles = chain_density(
+        p["m_n"], p["m_j"], p["m_zprime"], p["m_lepton"], parent.polarisation, p["majorana"], p["polarised"], cosine,
+        lepton,
+    )  # fmt: skip
+    density: jax.Array = p["branching"] * share_of(p, state, roles.daughter) * angles
+    return density
+
+
+def _pair_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
+    """dGamma/Gamma of the decay times the share of the daughter. p: as `pair`."""
+    model, kinematics = _dilepton_model(p), _kinematics_of(p, parent, roles, state)
+    kinematics = kinematics._replace(q2=within_limits(kinematics.q2, model))
+    shape = dilepton_density(kinematics, model, parent.polarisation) / p["width_n"]
+    density: jax.Array = shape * share_of(p, state, roles.daughter)
+    return density
+
+
+def share_of(params: Params, state: State, daughter: str = "nu_out") -> jax.Array:
     """Share of the daughter that the event has among all."""
-    pdg = state["nu_out_pdg"]
+    pdg = state[f"{daughter}_pdg"]
     share = jnp.zeros(pdg.shape, params["flavour_share"].dtype)
     for k in range(params["flavour_share"].shape[0]):
         share = share + jnp.where(pdg == params["daughter_pdg"][k], params["flavour_share"][k], 0.0)
     return share
 
 
-def _products_density(params: Params, state: State) -> jax.Array:
-    """Branching ratio times the share of the daughter times the density of the angles. params: as `_products`."""
-    _, cosine, lepton = _kinematics_of(params, state)
-    angles = chain_density(
-        params["m_n"], params["m_j"], params["m_zprime"], params["m_lepton"], params["helicity"], params["majorana"],
-        params["polarised"], cosine, lepton,
-    )  # fmt: skip
-    density: jax.Array = params["branching"] * share_of(params, state) * angles
-    return density
-
-
-def _pair_density(params: Params, state: State) -> jax.Array:
-    """dGamma/Gamma of the decay times the share of the daughter. params: as `_pair`."""
-    model, kinematics = _dilepton_model(params), _kinematics_of(params, state)
-    kinematics = kinematics._replace(q2=within_limits(kinematics.q2, model))
-    shape = dilepton_density(kinematics, model, params["helicity"]) / params["width_n"]
-    density: jax.Array = shape * share_of(params, state)
-    return density
-
-
 SAME_MASSES = {"m_n": "the mass (GeV) of the state that the beam makes", "m_j": "the mass (GeV) of its daughter"}
-_same_pair = same(**SAME_MASSES, m_lepton="the mass (GeV) of the lepton")
-_same_chain = same(**SAME_MASSES, m_zprime="the mass (GeV) of the Z', which is on its shell in every event,")
 
 
 def missing_daughters(old: Params, new: Params) -> list[str]:
@@ -212,14 +243,6 @@ def missing_daughters(old: Params, new: Params) -> list[str]:
     return [f"no event has a daughter with the PDG code {names}, but {100 * sum(lacking.values()):.3g} % of N have it"]
 
 
-def _products_cover(old: Params, new: Params) -> list[str]:
-    return [*_same_chain(old, new), *missing_daughters(old, new)]
-
-
-def _pair_covers(old: Params, new: Params) -> list[str]:
-    return [*_same_pair(old, new), *missing_daughters(old, new)]
-
-
 def _dilepton_model(params: Params) -> DileptonModel:
     return DileptonModel(
         params["m_n"],
@@ -231,34 +254,6 @@ def _dilepton_model(params: Params) -> DileptonModel:
         params["charge_coupling"],
         params["majorana"],
     )
-
-
-def _pair(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """N -> daughter l- l+ through a virtual Z', with the spin of N; the factor is the density over the proposal and
-    over the total width: its
-    mean is the branching ratio.
-
-    params: as `_products`, with `width_n`, `width_zprime` (GeV), `decay_coupling`, `charge_coupling`.
-    """
-    m = params["m_n"]
-    n4, axis = produced_and_axis(params, state)
-    pdg, azimuth = choose(u[2], params["flavour_share"], params["daughter_pdg"])
-    model = _dilepton_model(params)
-    uniforms = DileptonUniforms(u[0], u[1], azimuth, u[3], u[4])
-    decay, weight = sample_dilepton(uniforms, model, params["helicity"], axis)
-    columns = {
-        "nu_out_pdg": pdg,
-        **momentum_columns("nu_out", boost_from_rest(decay.neutrino, n4, m)),
-        **momentum_columns("em", boost_from_rest(decay.negative, n4, m)),
-        **momentum_columns("ep", boost_from_rest(decay.positive, n4, m)),
-    }
-    return columns, weight / params["width_n"]
-
-
-def _branching(params: Params, state: State) -> jax.Array:
-    """The branching ratio of the decay: the mean of the factor of `_products` and of `_pair`. params: `branching`."""
-    ratio: jax.Array = params["branching"]
-    return ratio
 
 
 def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -273,22 +268,59 @@ def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array,
     return chosen, jnp.clip((u - low) / jnp.where(width > 0, width, 1.0), 0.0, 1.0)
 
 
+def decay_stages(
+    name: str, roles: Roles, numbers: Callable[[Params], Params], parent: Callable[[Params, State], Decaying],
+    state: str,
+) -> tuple[Stage, Stage]:  # fmt: skip
+    """(through a Z' on shell, through a virtual one): the stages of one decay to a daughter and a pair of leptons.
+
+    name     of the stages
+    numbers  params -> those of this decay
+    parent   what decays, of the columns of the stages before
+    state    its description, for a refusal
+    """
+    masses = {"m_n": f"the mass (GeV) of {state}", "m_j": "the mass (GeV) of its daughter"}
+    boson = {"m_zprime": "the mass (GeV) of the Z', which is on its shell in every event,"}
+
+    def made(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+        p = numbers(params)
+        return products(p, parent(params, state), roles, u), p["branching"]
+
+    def paired(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+        return pair(numbers(params), parent(params, state), roles, u)
+
+    def stage(
+        dims: tuple[str, ...],
+        run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array]],
+        density: Callable[[Params, Decaying, Roles, State], jax.Array],
+        alike: Callable[[Params, Params], list[str]],
+    ) -> Stage:
+        return Stage(
+            name,
+            dims,
+            run,
+            expected=lambda params, state: numbers(params)["branching"],
+            density=lambda params, state: density(numbers(params), parent(params, state), roles, state),
+            covers=lambda old, new: [
+                *alike(numbers(old), numbers(new)),
+                *missing_daughters(numbers(old), numbers(new)),
+            ],
+        )
+
+    angles = ("polar", "azimuth", "lepton", "lepton_azimuth")
+    return (
+        stage(angles, made, _products_density, same(**masses, m_lepton="the mass (GeV) of the lepton", **boson)),
+        stage(("mass", *angles), paired, _pair_density, same(**masses, m_lepton="the mass (GeV) of the lepton")),
+    )
+
+
 SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",), density=_scattering_density, covers=SAME_N)
 AIM = Stage("aim", (), _aim, weighs=False)
 MOMENTA = Stage("momenta", (), _momenta, weighs=False)
-PRODUCTS = Stage(
+PRODUCTS, PAIR = decay_stages(
     "branching",
-    ("polar", "azimuth", "lepton", "lepton_azimuth"),
-    _products,
-    expected=_branching,
-    density=_products_density,
-    covers=_products_cover,
-)
-PAIR = Stage(
-    "branching",
-    ("mass", "polar", "azimuth", "lepton", "lepton_azimuth"),
-    _pair,
-    expected=_branching,
-    density=_pair_density,
-    covers=_pair_covers,
+    Roles("nu_out", "zprime", "em", "ep"),
+    lambda params: params,
+    _produced,
+    "the state that the beam makes",
 )
