@@ -27,6 +27,7 @@ from darkhorn.kernels.errors import InputError, PhysicsWarning
 
 LIGHT = {"source.flavours": ["nu_mu"], "physics.regimes": ["coherent"]}
 HEAVY = {"model.m4": "140 MeV", "model.mzprime": "1.25 GeV"}
+FLYING = {"model.epsilon": 1e-5, "model.gD": 2e-3}
 DUAL = {"model.m4": "100 MeV", "model.m5": "200 MeV", "model.umu4_sq": 0.0, "model.umu5_sq": 2e-10}
 
 
@@ -42,15 +43,24 @@ CHAINS: dict[str, tuple[str, dict[str, Any]]] = {
     "virtual": ("microboone", {**LIGHT, **HEAVY}),
     "two states, backward": ("microboone-soil", {**LIGHT, "regions": ["soil"]}),
     "two states, on shell": ("microboone", {**LIGHT, **DUAL, "model.mzprime": "60 MeV"}),
+    "two pairs": ("microboone-three-states", LIGHT),
+    "two pairs, free": ("microboone-three-states", {**LIGHT, "force_decay": False}),
+    "one pair of two": ("microboone-three-states", LIGHT),
+    "flying": ("microboone", {**LIGHT, **FLYING}),
+    "flying, free": ("microboone", {**LIGHT, **FLYING, "force_decay": False}),
+    "flying, backward": ("microboone-soil", {**LIGHT, **FLYING, "regions": ["soil"], "model.mzprime": "60 MeV"}),
+    "line shape": ("microboone", {**LIGHT, **DUAL, "model.mzprime": "60 MeV", "physics.line_shape": True}),
 }
+LAST = {"two pairs": "N6>N5>N4/e+e-/e+e-", "two pairs, free": "N6>N5>N4/e+e-/e+e-", "one pair of two": "N6>N5/e+e-"}
 
 
 def channel_of(name: str) -> Channel:
     card, overrides = CHAINS[name]
-    return cards.simulation(overrides, card).build.channels[0]
+    channels = cards.simulation(overrides, card).build.channels
+    return next(channel for channel in channels if channel.name.endswith(LAST.get(name, "")))
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LAST)) for n in CHAINS])
 def test_every_stage_that_depends_on_the_model_has_a_density_of_stored_columns(name: str) -> None:
     channel = channel_of(name)
     chain = channel.chain
@@ -114,16 +124,18 @@ def test_the_factor_is_the_density_over_that_of_the_sampling(rng: np.random.Gene
 
 
 def test_cells_of_a_path_add_up_to_the_probability_of_a_decay() -> None:
-    """Decays on a line through the box: the densities of the cells sum to `total`, whatever the resolution."""
+    """Decays on a line through the box: the densities of the cells sum to the factor, whatever the resolution."""
     _, base = prepared_of("forced", ctau_n=jnp.asarray(1.0))
     line = {"scatter_x": 128.0, "scatter_y": 0.0, "scatter_z": 400.0, "n4_px": 0.0, "n4_py": 0.0, "n4_pz": 2.0}
-    assert DECAY_FORCED.total is not None
     assert DECAY_FORCED.density is not None
     end = float(base["decay_region"].ray_interval(128.0, 0.0, 400.0, 0.0, 0.0, 1.0)[1])
     assert 100 < end < 1000
     for cell in (0.7, 3.0, 1e4):
         params = {**base, "flight_resolution": jnp.asarray(cell)}
-        total = float(DECAY_FORCED.total(params, {key: jnp.full(1, value) for key, value in line.items()})[0])
+        start = {key: jnp.full(1, value) for key, value in line.items()}
+        factor = DECAY_FORCED.run(params, start, [jnp.full(1, 0.3)])[1]
+        assert factor is not None
+        total = float(factor[0])
         lower = np.arange(0.0, end, cell)
         steps = jnp.asarray(0.5 * (lower + np.minimum(lower + cell, end)))
         state = {key: jnp.full(steps.shape, value) for key, value in line.items()}

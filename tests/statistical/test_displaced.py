@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from darkhorn.generator.device import as_float64, pilot
 from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_chains import chain_of
-from darkhorn.generator.processes.dark_neutrino_displaced import flights_density, two_flights
+from darkhorn.generator.processes.dark_neutrino_displaced import two_flights
 from darkhorn.generator.processes.dark_neutrino_model import DISPLACED, scheme_of
 from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.simulation import Simulation
@@ -152,20 +152,3 @@ def test_it_is_used_only_where_it_matters() -> None:
         flown[epsilon] = rows[0]["ctau_cm"] / 0.03
         assert scheme_of(simulation.card).displaced == (flown[epsilon] > DISPLACED)
     assert min(flown.values()) < DISPLACED < max(flown.values())
-
-
-def test_density_of_stored_flights_is_the_product_of_two_exponentials(rng: np.random.Generator) -> None:
-    """From places and momenta alone, as a file has them: what reweighting to other lifetimes takes."""
-    first, second, p_1, p_2 = rng.uniform(1.0, 30.0, (4, 8))
-    axis_1, axis_2 = (v / np.linalg.norm(v, axis=1)[:, None] for v in rng.normal(size=(2, 8, 3)))
-    scatter = rng.normal(scale=100.0, size=(8, 3))
-    decay = scatter + first[:, None] * axis_1
-    places = {"scatter": scatter, "decay": decay, "zprime_decay": decay + second[:, None] * axis_2}
-    momenta = {"n4_p": p_1[:, None] * axis_1, "zprime_p": p_2[:, None] * axis_2}
-    state = {f"{name}_{axis}": jnp.asarray(v[:, i]) for name, v in places.items() for i, axis in enumerate("xyz")}
-    state |= {f"{name}{axis}": jnp.asarray(v[:, i]) for name, v in momenta.items() for i, axis in enumerate("xyz")}
-    numbers = {"m_n": 0.1, "ctau_n": 0.3, "m_zprime": 0.03, "ctau_zprime": 0.02}
-    length_1, length_2 = p_1 / 0.1 * 0.3, p_2 / 0.03 * 0.02
-    wanted = np.exp(-first / length_1 - second / length_2) / (length_1 * length_2)
-    found = flights_density({key: jnp.asarray(value) for key, value in numbers.items()}, state)
-    np.testing.assert_allclose(np.asarray(found), wanted, rtol=1e-10)

@@ -12,24 +12,56 @@ Array = NDArray[np.float64]
 
 
 def observables(events: Events) -> dict[str, Array]:
-    """What a detector sees, and the hidden variables that the densities depend on."""
-    em, ep = (np.stack([events[f"{role}_{c}"] for c in ("px", "py", "pz", "e")]) for role in ("em", "ep"))
-    pair = em + ep
-    made = "n5" if "n5_e" in events.columns else "n4"
-    flight = np.sqrt(sum((events[f"decay_{a}"] - events[f"scatter_{a}"]) ** 2 for a in "xyz"))
-    norms = np.linalg.norm(em[:3], axis=0) * np.linalg.norm(ep[:3], axis=0)
-    return {
+    """What a detector sees, and the hidden variables that the densities depend on, of events of one topology."""
+    made = next(name for name in ("n6", "n5", "n4") if f"{name}_e" in events.columns)
+    first = _of_pair(events, "")
+    found = {
         "energy": events["energy"],
         "q2": np.log(events["q2"]),
+        **first,
+        "share of the pair": first["pair energy"] / events[f"{made}_e"],
+        "flight": _way(events, "scatter", "decay"),
+        "vertex": events["decay_z"],
+    }
+    if "em2_e" in events.columns:
+        second = {f"second {name}": value for name, value in _of_pair(events, "2").items()}
+        found |= {**second, "second flight": _way(events, "decay", "decay2")}
+        found["angle of the pairs"] = np.sum(_axis(events, "") * _axis(events, "2"), axis=0)
+    if "zprime_decay_x" in events.columns:
+        found |= {"flight of Z'": _way(events, "decay", "zprime_decay"), "vertex of Z'": events["zprime_decay_z"]}
+    if f"{made}_mass" in events.columns:
+        found["mass"] = events[f"{made}_mass"]
+    return found
+
+
+def _pair(events: Events, number: str) -> tuple[Array, Array]:
+    em, ep = (np.stack([events[f"{role}{number}_{c}"] for c in ("px", "py", "pz", "e")]) for role in ("em", "ep"))
+    return em, ep
+
+
+def _axis(events: Events, number: str) -> Array:
+    em, ep = _pair(events, number)
+    pair = (em + ep)[:3]
+    axis: Array = pair / np.linalg.norm(pair, axis=0)
+    return axis
+
+
+def _of_pair(events: Events, number: str) -> dict[str, Array]:
+    em, ep = _pair(events, number)
+    pair = em + ep
+    norms = np.linalg.norm(em[:3], axis=0) * np.linalg.norm(ep[:3], axis=0)
+    return {
         "pair energy": pair[3],
         "pair angle": pair[2] / np.linalg.norm(pair[:3], axis=0),
         "pair mass": np.maximum(pair[3] ** 2 - np.sum(pair[:3] ** 2, axis=0), 0.0),
         "opening angle": np.sum(em[:3] * ep[:3], axis=0) / norms,
         "asymmetry": (em[3] - ep[3]) / pair[3],
-        "share of the pair": pair[3] / events[f"{made}_e"],
-        "flight": flight,
-        "vertex": events["decay_z"],
     }
+
+
+def _way(events: Events, start: str, end: str) -> Array:
+    way: Array = np.sqrt(sum((events[f"{end}_{a}"] - events[f"{start}_{a}"]) ** 2 for a in "xyz"))
+    return way
 
 
 def sum_and_error(events: Events) -> tuple[float, float]:

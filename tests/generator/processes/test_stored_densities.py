@@ -1,0 +1,313 @@
+"""Densities of cascades, of a flying Z' and of a line shape: each is, at the event that a stage made of uniform numbers
+u, the factor of the stage times |du/dx|.
+
+For flights and masses dx/du is the derivative of the sampler by automatic differentiation: a density that is another
+than that of the sampling fails by its own size, event by event, without statistics. Angles are drawn from one of three
+densities each: there the amplitude is written out, and the mean over the sampling fixes its size.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from goodness import PULL
+from numpy.typing import NDArray
+
+from darkhorn.generator.chain import Chain, Params, Stage, State
+from darkhorn.generator.processes.dark_neutrino_cascade import (
+    ESCAPE_FORCED,
+    SECOND_FORCED,
+    SECOND_FREE,
+    SECOND_PAIR,
+    SECOND_PRODUCTS,
+)
+from darkhorn.generator.processes.dark_neutrino_displaced import BACKTRACK_FLIGHTS, FLIGHTS_FORCED, FLIGHTS_FREE
+from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass, line_shape
+from darkhorn.generator.processes.dark_neutrino_stages import PRODUCTS
+from darkhorn.generator.stages import DECAY_FORCED, DECAY_FREE
+from darkhorn.geometry.volumes import Box
+from darkhorn.kernels.matrix_elements.upscattering import Target
+
+Real = NDArray[np.float64]
+N = 12
+CELL = 1e-6  # cm: so short that the probability of a cell is the density times its length
+M6, M5, M4, LEPTON = 0.3, 0.2, 0.05, 0.000511
+CENTRE, HALF = np.array([0.0, 0.0, 10.0]), np.array([100.0, 90.0, 300.0])
+SHARES = {"daughter_pdg": jnp.asarray([12, 14, -14]), "flavour_share": jnp.asarray([0.2, 0.5, 0.3])}
+
+
+def scalars(**values: float) -> dict[str, jax.Array]:
+    return {name: jnp.asarray(value, jnp.float64) for name, value in values.items()}
+
+
+def momentum(rng: np.random.Generator, role: str, mass: float | Real, size: float, n: int = N) -> dict[str, Real]:
+    p = rng.normal(scale=size, size=(n, 3))
+    energy = np.sqrt(mass**2 + np.sum(p**2, axis=1))
+    return {f"{role}_e": energy, **{f"{role}_p{axis}": p[:, i] for i, axis in enumerate("xyz")}}
+
+
+def place(rng: np.random.Generator, name: str, n: int = N) -> dict[str, Real]:
+    inside = CENTRE + HALF * rng.uniform(-0.9, 0.9, (n, 3))
+    return {f"{name}_{axis}": inside[:, i] for i, axis in enumerate("xyz")}
+
+
+def columns(*parts: dict[str, Real]) -> State:
+    return {name: jnp.asarray(value) for part in parts for name, value in part.items()}
+
+
+def common() -> Params:
+    return {
+        "target": Target(*[jnp.asarray(37.2)] * len(Target._fields)),
+        "decay_region": Box(jnp.asarray(CENTRE), jnp.asarray(HALF)),
+        "flight_resolution": jnp.asarray(CELL),
+    }
+
+
+def cascade(rng: np.random.Generator, m_zprime: float = 0.25, n: int = N) -> tuple[Params, State]:
+    """A produced N6 that has decayed to N5 and a pair, each with other momenta, and the numbers of the second decay."""
+    step = {"m_n": M5, "m_j": M4, "m_zprime": m_zprime, "m_lepton": LEPTON, "majorana": 0.0, "polarised": 1.0}
+    virtual = {"width_n": 1e-12, "width_zprime": 0.03, "decay_coupling": 1.0, "charge_coupling": 1e-3}
+    params = {
+        **common(),
+        **scalars(m_n=M6, m_j=M5, m_lepton=LEPTON, helicity=-1.0, helicity_frame=1.0, polarised=1.0, ctau_n=20.0),
+        "second": {**scalars(**step, **virtual, branching=0.3, ctau_n=60.0), **SHARES},
+        "later": scalars(branching=0.7, ctau_n=60.0),
+    }
+    neutrino = momentum(rng, "nu", 0.0, 1.0, n)
+    masses = {"n4": M6, "nu_out": M5, "em": LEPTON, "ep": LEPTON}
+    first = [momentum(rng, role, mass, 0.2, n) for role, mass in masses.items()]
+    known = {"energy": neutrino["nu_e"], "decay_t": np.zeros(n)}
+    return params, columns(neutrino, known, place(rng, "scatter", n), place(rng, "decay", n), *first)
+
+
+def drawn_once(stage: Stage, params: Params, state: State, rng: np.random.Generator) -> tuple[State, Real]:
+    """(the events, their factors)."""
+    u = jnp.asarray(rng.uniform(size=(len(stage.dims), len(state["energy"]))))
+    new, factor = jax.jit(lambda u: stage.run(params, state, list(u)))(u)
+    assert factor is not None
+    return {**state, **new}, np.broadcast_to(np.asarray(factor), u.shape[1:])
+
+
+def density(stage: Stage, params: Params, state: State) -> Real:
+    assert stage.density is not None
+    return np.asarray(jax.jit(stage.density)(params, state))
+
+
+# -------------------------------------------------------------------------------------------------- second decays
+def array(state: State, role: str) -> Real:
+    return np.stack([np.asarray(state[f"{role}_{component}"]) for component in ("e", "px", "py", "pz")])
+
+
+def dot(a: Real, b: Real) -> Real:
+    return a[0] * b[0] - np.sum(a[1:] * b[1:], axis=0)
+
+
+def traced(chiral: Real, daughter: Real, negative: Real, positive: Real) -> Real:
+    """|M|^2 of N -> daughter l- l+ through a vector, up to a factor and the propagator: Q.k of
+    `daughter_polarisation`.
+    """
+    square = LEPTON * LEPTON
+    return (
+        dot(chiral, negative) * dot(daughter, positive)
+        + dot(chiral, positive) * dot(daughter, negative)
+        + square * dot(chiral, daughter)
+    )
+
+
+def chiral_daughter(state: State) -> Real:
+    """K = P - m pol S of the daughter of the first decay, in the frame of the detector: S.S = -1 is |pol|^2, S.P = 0.
+
+    With Q = (K.l-) l+ + (K.l+) l- + m_l^2 K of the first parent, |M|^2 ~ Q.(k - m_k s): m_k s_k = m_k^2 Q/(Q.k) - k.
+    """
+    parent, total = array(state, "n4"), array(state, "nu")
+    total = total + np.array([37.2, 0.0, 0.0, 0.0])[:, None]
+    # helicity -1 in the frame of `total`: S = (P (P.T)/m - m T)/sqrt((P.T)^2 - m^2 T.T), against which it is polarised
+    invariant = dot(parent, total)
+    spin = (parent * invariant / M6 - M6 * total) / np.sqrt(invariant**2 - M6**2 * dot(total, total))
+    chiral = parent + M6 * spin
+    negative, positive, daughter = (array(state, role) for role in ("em", "ep", "nu_out"))
+    q = dot(chiral, negative) * positive + dot(chiral, positive) * negative + LEPTON**2 * chiral
+    polarised = M5**2 * q / dot(q, daughter) - daughter  # m_k times the polarisation
+    return daughter - polarised
+
+
+def of_flights(*ends: tuple[str, str]) -> Callable[[State], jax.Array]:
+    def found(state: State) -> jax.Array:
+        squares = (sum((state[f"{b}_{c}"] - state[f"{a}_{c}"]) ** 2 for c in "xyz") for a, b in ends)
+        return jnp.stack([jnp.sqrt(square) for square in squares])
+
+    return found
+
+
+def drawn(
+    stage: Stage, params: Params, state: State, coordinates: Callable[[State], jax.Array], rng: np.random.Generator
+) -> tuple[State, Real]:
+    """(the events, factor x |du/dx|): what the stage samples, times the weight that it gives."""
+    u = jnp.asarray(rng.uniform(0.05, 0.95, (len(stage.dims), N)))
+
+    @jax.jit
+    def of(u: jax.Array) -> Any:
+        def run(u: jax.Array) -> tuple[jax.Array, tuple[State, jax.Array]]:
+            new, factor = stage.run(params, state, list(u))
+            whole = jnp.broadcast_to(jnp.ones(()) if factor is None else factor, (N,))
+            return coordinates({**state, **new}), (new, whole)
+
+        slopes = jax.vmap(lambda i: jax.jvp(lambda u: run(u)[0], (u,), (jnp.zeros_like(u).at[i].set(1.0),))[1])(
+            jnp.arange(len(stage.dims))
+        )
+        return run(u)[1], jnp.abs(jnp.linalg.det(jnp.moveaxis(slopes, -1, 0)))
+
+    (new, factor), jacobian = of(u)
+    return {**state, **new}, np.asarray(factor / jacobian)
+
+
+@pytest.mark.parametrize("kind", ["on shell", "virtual"])
+def test_the_density_of_a_second_decay_is_that_of_the_amplitude_and_of_the_sampling(
+    kind: str, rng: np.random.Generator
+) -> None:
+    """Its shape is |M|^2 times phase space, from momenta in the frame of the detector; and the mean of factor/density
+    over what is sampled is the volume of the coordinates (pull: once in a million runs).
+    """
+    stage, m_zprime = (SECOND_PRODUCTS, 0.06) if kind == "on shell" else (SECOND_PAIR, 0.25)
+    params, state = cascade(rng, m_zprime, 4000)
+    event, factor = drawn_once(stage, params, state, rng)
+    found = density(stage, params, event)
+    daughter, negative, positive = (array(event, role) for role in ("second_out", "em2", "ep2"))
+    pair = negative + positive
+    square = dot(pair, pair)
+    momentum_of_daughter = np.sqrt(np.maximum((dot(daughter, pair) ** 2 - M4**2 * square), 0.0))
+    phase_space = momentum_of_daughter * np.sqrt(1 - 4 * LEPTON**2 / square)
+    propagator = 1 / ((square - 0.25**2) ** 2 + (0.25 * 0.03) ** 2)
+    extra = phase_space * propagator if kind == "virtual" else 1.0
+    share = np.asarray(SHARES["flavour_share"])[np.searchsorted([-14, 12, 14], event["second_out_pdg"]) - 1]
+
+    def spread(chiral: Real) -> float:
+        ratio = found / (traced(chiral, daughter, negative, positive) * extra * share)
+        return float(np.max(np.abs(ratio / np.median(ratio) - 1)))
+
+    assert spread(chiral_daughter(event)) < 1e-5
+    assert spread(array(event, "nu_out")) > 0.3  # without the spin that the daughter takes over
+    volume = 3 * (4 * np.pi) ** 2 * (((M5 - M4) ** 2 - 4 * LEPTON**2) if kind == "virtual" else 1.0)
+    each = factor / found / volume
+    assert abs(each.mean() - 1) < PULL * each.std() / np.sqrt(len(each))
+    assert each.std() < 1.5  # a density that is 10 % off is seen
+
+
+@pytest.mark.parametrize("stage", [SECOND_FORCED, SECOND_FREE], ids=["forced", "free"])
+def test_the_density_of_a_second_flight_is_that_of_its_sampling(stage: Stage, rng: np.random.Generator) -> None:
+    params, state = cascade(rng)
+    event, wanted = drawn(stage, params, state, of_flights(("decay", "decay2")), rng)
+    np.testing.assert_allclose(density(stage, params, event) / CELL, wanted, rtol=1e-4)
+    longer = {**params, "second": {**params["second"], "ctau_n": jnp.asarray(66.0)}}
+    assert np.max(np.abs(density(stage, longer, event) / CELL / wanted - 1)) > 0.02
+
+
+def test_what_does_not_decay_twice_escapes(rng: np.random.Generator) -> None:
+    """The probability of a second decay inside and that of an escape add up to 1."""
+    params, state = cascade(rng)
+    _, inside = SECOND_FORCED.run(params, state, [jnp.full(N, 0.5)])
+    assert inside is not None
+    np.testing.assert_allclose(density(ESCAPE_FORCED, params, state), 1 - 0.7 * inside, rtol=1e-12)
+    assert 0.05 < float(jnp.mean(inside)) < 0.95
+
+
+# ------------------------------------------------------------------------------------------------------- flying Z'
+def flying(rng: np.random.Generator) -> tuple[Params, State]:
+    params = {**common(), **scalars(m_n=0.1, ctau_n=5.0, m_zprime=0.03, ctau_zprime=2.0)}
+    known = {"energy": np.full(N, 1.0), "decay_t": np.zeros(N)}
+    return params, columns(
+        known, place(rng, "scatter"), momentum(rng, "n4", 0.1, 0.5), momentum(rng, "zprime", 0.03, 0.5)
+    )
+
+
+TWO = of_flights(("scatter", "decay"), ("decay", "zprime_decay"))
+
+
+@pytest.mark.parametrize("stage", [FLIGHTS_FORCED, FLIGHTS_FREE, BACKTRACK_FLIGHTS], ids=["forced", "free", "backward"])
+def test_the_density_of_two_flights_is_that_of_their_sampling(stage: Stage, rng: np.random.Generator) -> None:
+    params, state = flying(rng)
+    if (
+        stage is BACKTRACK_FLIGHTS
+    ):  # from a birth so far away that the beam does not spread; N along z until it is known
+        birth = {"birth_x": np.zeros(N), "birth_y": np.zeros(N), "birth_z": np.full(N, -1e9)}
+        far = Box(jnp.asarray(CENTRE), jnp.asarray([3e3, 3e3, 3e3]))
+        beam = {"parallel": jnp.asarray(0.0), "axes": jnp.eye(3)}
+        params = {**params, "region": far, "beam": beam}
+        state = {**state, **columns(place(rng, "decay"), birth)}
+    event, wanted = drawn(stage, params, state, TWO, rng)
+    reached = wanted > 0
+    assert reached.sum() >= 4
+    np.testing.assert_allclose(density(stage, params, event)[reached] / CELL**2, wanted[reached], rtol=1e-3)
+    longer = {**params, "ctau_zprime": jnp.asarray(2.2)}
+    assert np.max(np.abs(density(stage, longer, event)[reached] / CELL**2 / wanted[reached] - 1)) > 0.02
+
+
+# ---------------------------------------------------------------------------------------------- sums over flights
+GRID = 300
+
+
+@pytest.mark.parametrize("kind", ["cascade", "flying"])
+def test_the_sum_over_flights_is_what_free_flights_give(kind: str, rng: np.random.Generator) -> None:
+    """The integral of the forced densities, by the chain, against the share of free flights that end inside."""
+    params, state = (cascade if kind == "cascade" else flying)(rng)
+    forced, free, flag = {
+        "cascade": ((DECAY_FORCED, SECOND_FORCED), (DECAY_FREE, SECOND_FREE), "decay2_inside"),
+        "flying": ((FLIGHTS_FORCED,), (FLIGHTS_FREE,), "zprime_decay_inside"),
+    }[kind]
+    start = {"flight": jnp.zeros(N), "decay_t": jnp.zeros(N)}
+    event = {**state, **start}
+    for stage in forced:
+        event |= stage.run(params, event, [jnp.full(N, 0.5)] * len(stage.dims))[0]
+    _, expected = jax.jit(Chain(forced).densities)(params, event)
+    total = np.prod([np.asarray(value) for value in expected.values()], axis=0)
+    middle = (np.arange(GRID) + 0.5) / GRID
+    u = [jnp.asarray(v) for v in np.stack(np.meshgrid(middle, middle)).reshape(2, -1)]
+
+    @jax.jit
+    def share(one: State) -> jax.Array:
+        made, rest = {key: jnp.broadcast_to(v, u[0].shape) for key, v in one.items()}, list(u)
+        inside = jnp.ones(u[0].shape)
+        for stage in free:
+            made |= stage.run(params, made, rest[: len(stage.dims)])[0]
+            rest = rest[len(stage.dims) :]
+        for name in {"cascade": ("decay_inside", flag), "flying": (flag,)}[kind]:
+            inside = inside * made[name].astype(inside.dtype)
+        return jnp.mean(inside)
+
+    wanted = np.asarray(jax.lax.map(share, {**state, **start}))
+    assert 0.02 < wanted.mean() < 0.95
+    np.testing.assert_allclose(total, wanted, atol=0.02)
+    assert abs(total.mean() - wanted.mean()) < 0.004
+
+
+# ------------------------------------------------------------------------------------------------------ line shape
+def broad(rng: np.random.Generator) -> tuple[Params, State]:
+    numbers = scalars(m_j=0.1, m_zprime=0.06, m_lepton=LEPTON, majorana=0.0, polarised=1.0, helicity=-1.0)
+    m, m_j, mz, zero = (jnp.asarray(x) for x in (0.2, 0.1, 0.06, 0.0))
+    shape = jax.jit(line_shape)(m, jnp.asarray(0.034), m_j[None], jnp.asarray([2.0]), m_j + mz, zero, mz)
+    shape |= {"chosen": jnp.ones(1), "zprime_branching": jnp.asarray(0.8)}
+    params = {**common(), **numbers, **SHARES, "shape": shape, "helicity_frame": jnp.asarray(1.0)}
+    neutrino = momentum(rng, "nu", 0.0, 1.0)
+    return params, columns(neutrino, {"energy": neutrino["nu_e"]})
+
+
+def test_the_density_of_a_drawn_mass_is_that_of_its_sampling(rng: np.random.Generator) -> None:
+    params, state = broad(rng)
+    event, wanted = drawn(LINE_SHAPE, params, state, lambda made: made["n4_mass"][None] ** 2, rng)
+    np.testing.assert_allclose(density(LINE_SHAPE, params, event), wanted, rtol=1e-9)
+    # and the decay is that of a state of this mass, whatever the masses of the other events
+    mass = np.asarray(event["n4_mass"])
+    assert np.ptp(mass) > 0.01
+    event |= columns(momentum(rng, "n4", mass, 0.5))
+    made, factor = drawn_once(at_mass(PRODUCTS), params, event, rng)
+    found = density(at_mass(PRODUCTS), params, made)
+    assert PRODUCTS.density is not None
+    of_one = jax.jit(PRODUCTS.density)
+    for i in range(3):
+        fixed = {**params, "m_n": made["n4_mass"][i], "branching": jnp.asarray(factor[i])}
+        values = np.asarray(of_one(fixed, made))
+        assert values[i] == pytest.approx(found[i], rel=1e-12)
+        assert abs(values[i - 1] / found[i - 1] - 1) > 1e-4
