@@ -14,6 +14,7 @@ Helicity = Literal["conserving", "flipping"]
 FormFactor = Literal["tabulated", "helm", "symmetrised-fermi"]
 Incoherent = Literal["fermi-gas", "closure", "pauli", "free"]
 NucleonFormFactor = Literal["kelly", "galster", "dipole"]
+Flight = Literal["auto", "always", "never"]
 # Far beyond any nucleus; up to here the Fermi gas is defined: a nucleon at p_F keeps more energy than momentum.
 FermiMomentum = Annotated[float, quantity("energy", positive=True, most=0.6)]
 RemovalEnergy = Annotated[float, quantity("energy", least=0.0, most=0.2)]
@@ -65,6 +66,11 @@ class Physics(Section):
     zprime_polarisation: Flag = Field(True, description="spin correlation of Z' with its decay leptons")
     line_shape: Flag = Field(
         False, description="draw the mass of a broad state (large gD, Z' on shell) from its line shape"
+    )
+    zprime_flight: Annotated[Flight, word(Flight)] = Field(
+        "auto",
+        description="a Z' on shell decays at a place of its own: auto where it flies more than 1 mm on average at "
+        "1 GeV, always, never. Events that shall be reweighted across that border need always",
     )
     form_factor: Annotated[FormFactor, word(FormFactor)] = Field(
         "tabulated", description="nuclear form factor: charge densities from electron scattering, or a formula"

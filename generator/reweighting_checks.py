@@ -68,7 +68,7 @@ def reasons_against(old: Channel, new: Channel, pair: Pair) -> Iterator[str]:
     if pair.new is None:
         yield (
             f"events of the kind `{new.topology.description}`, made otherwise than those of the file, which are of the "
-            f"kind `{old.topology.description}`"
+            f"kind `{old.topology.description}`{_stages_of_one(old.chain, new.chain)}"
         )
         return
     for name, value in old.constants.items():
@@ -77,6 +77,13 @@ def reasons_against(old: Channel, new: Channel, pair: Pair) -> Iterator[str]:
     for stage in pair.chain.stages:
         if stage.covers is not None:
             yield from stage.covers(pair.old, pair.new)
+
+
+def _stages_of_one(old: Chain, new: Chain) -> str:
+    """Which stages one of two chains alone has, by name."""
+    names = [{stage.name for stage in chain.stages} for chain in (old, new)]
+    differ = ", ".join(sorted(names[0] ^ names[1]))
+    return f" (one of the two alone has the stages {differ})" if differ else ""
 
 
 def changed_keys(old: RunCard, new: RunCard) -> dict[str, tuple[Any, Any]]:

@@ -62,9 +62,8 @@ class Scheme:
     states    names of the heavy neutral leptons, lightest first
     on_shell  the transitions in which the Z' is on shell; the others go through a virtual one
     hadrons   the Z' is heavy enough for hadrons
-    virtual_hadrons  a virtual Z' has room for two pions in one of the transitions; below, R < 2e-5 is left out (R(s)
-                     under the integral costs a second to compile)
-    displaced  a Z' on shell flies: more than DISPLACED on average at 1 GeV
+    virtual_hadrons  a virtual Z' has room for two pions in a transition; below, R < 2e-5 is left out (slow to compile)
+    displaced  a Z' on shell flies: more than DISPLACED on average at 1 GeV, unless `physics.zprime_flight` says
     broad      states whose mass is drawn from their line shape (`physics.line_shape`)
     """
 
@@ -112,8 +111,9 @@ def scheme_of(card: Any) -> Scheme:
         every = replace(scheme, on_shell=scheme.transitions)  # its widths need no integral
         width = float(total_width(host_widths(model_of(card), every), "Zprime"))
         found = tuple(t for t in scheme.transitions if room[t] - m.mzprime > NARROW * width)
-        flown = HBAR_C / width / m.mzprime  # at a momentum of 1 GeV
-        scheme = replace(scheme, on_shell=found, displaced=bool(found) and flown > DISPLACED)
+        at_1_gev = HBAR_C / width / m.mzprime > DISPLACED
+        flies = {"always": True, "never": False}.get(card.physics.zprime_flight, at_1_gev)
+        scheme = replace(scheme, on_shell=found, displaced=bool(found) and flies)
     free = [room[t] for t in scheme.virtual]
     if m.vertices.n_V and (scheme.hadrons or max(free, default=0.0) > 2 * MASS_PION):
         raise InputError(

@@ -24,6 +24,7 @@ from darkhorn.generator.record import (
     Vertex,
 )
 
+FLIES = " at a place of its own (physics.zprime_flight)"
 LEPTON = {"e+e-": (11, "electron", "ee"), "mu+mu-": (13, "muon", "mumu")}
 
 
@@ -70,7 +71,7 @@ def topology(
         if real:
             vertices.append(Vertex(MEDIATOR_DECAY_VERTEX, "zprime_decay" if displaced else f"decay{number}"))
             particles.append(Particle(boson, DECAYED, produced=decay, ends=at, mass="zprime"))
-            final = f"Z', Z' -> {final}"
+            final = f"Z', Z' -> {final}{FLIES if displaced else ''}"
         particles += [
             Particle(f"em{number}", FINAL, produced=at, ends=None, pdg=pdg, mass=lepton),
             Particle(f"ep{number}", FINAL, produced=at, ends=None, pdg=-pdg, mass=lepton),

@@ -19,6 +19,7 @@ from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.streams import channel_key
 from darkhorn.kernels.constants import SPEED_OF_LIGHT
+from darkhorn.kernels.errors import InputError
 
 Real = NDArray[np.float64]
 # c tau gamma beta of metres for N4 and for its Z'
@@ -152,3 +153,35 @@ def test_it_is_used_only_where_it_matters() -> None:
         flown[epsilon] = rows[0]["ctau_cm"] / 0.03
         assert scheme_of(simulation.card).displaced == (flown[epsilon] > DISPLACED)
     assert min(flown.values()) < DISPLACED < max(flown.values())
+
+
+def agree(events: Events, other: Simulation) -> float:
+    """Sum of the weights of events against the expected events of a card, in units of the error."""
+    error = events.header.extra["reweighting"]["sum_w_error"]
+    return float(
+        (events.sum_w - other.plan(1).rate) / np.hypot(error, sum(c.rate_error for c in other.plan(1).channels))
+    )
+
+
+def test_stored_flights_take_the_weights_of_another_model(forced: Events) -> None:
+    """Both lives and the scattering change; so does the vertex of the pair."""
+    changes = {"model.epsilon": 1.4e-5, "model.gD": 2.4e-3}
+    new, other = forced.reweight(changes), cards.simulation({**FLYING, **changes})
+    assert new.header.extra["reweighting"]["flight_coverage"] == pytest.approx(1.0, abs=0.02)
+    assert abs(agree(new, other)) < PULL
+    without = forced.reweight({"model.gD": 2.4e-3})
+    assert abs(agree(without, other)) > PULL  # the test would see the life of the Z' left out
+
+
+def test_a_file_that_lets_its_zprime_fly_goes_across_the_border() -> None:
+    """From 2 mm to 0.2 mm on average at 1 GeV, which is not far from a flight of length zero."""
+    card, prompt = {**cards.ONE_CHANNEL, "model.epsilon": 2e-4}, {"model.epsilon": 6e-4}
+    with pytest.raises(InputError, match=r"at a place of its own \(physics.zprime_flight\)"):
+        cards.simulation(card).run(500, seed=1).reweight(prompt)
+    events = cards.simulation({**card, "physics.zprime_flight": "always"}).run(6000, seed=1)
+    new = events.reweight(prompt)
+    assert list(new.topologies) == ["whole_target_zprime_ee_displaced"]
+    assert new.sum_w > 5 * events.sum_w
+    assert abs(agree(new, cards.simulation({**cards.ONE_CHANNEL, **prompt}))) < PULL
+    never = cards.simulation({**card, "physics.zprime_flight": "never"})
+    assert not scheme_of(never.card).displaced

@@ -226,23 +226,37 @@ def flying(rng: np.random.Generator) -> tuple[Params, State]:
 TWO = of_flights(("scatter", "decay"), ("decay", "zprime_decay"))
 
 
+def backwards(rng: np.random.Generator) -> tuple[Params, State]:
+    """Born so far away that the beam does not spread; the neutrino flies along z until it is known."""
+    params, state = flying(rng)
+    birth = {"birth_x": np.zeros(N), "birth_y": np.zeros(N), "birth_z": np.full(N, -1e9)}
+    beam = {"parallel": jnp.asarray(0.0), "axes": jnp.eye(3)}
+    far = Box(jnp.asarray(CENTRE), jnp.asarray([3e3, 3e3, 3e3]))
+    return {**params, "region": far, "beam": beam}, {**state, **columns(place(rng, "decay"), birth)}
+
+
 @pytest.mark.parametrize("stage", [FLIGHTS_FORCED, FLIGHTS_FREE, BACKTRACK_FLIGHTS], ids=["forced", "free", "backward"])
 def test_the_density_of_two_flights_is_that_of_their_sampling(stage: Stage, rng: np.random.Generator) -> None:
-    params, state = flying(rng)
-    if (
-        stage is BACKTRACK_FLIGHTS
-    ):  # from a birth so far away that the beam does not spread; N along z until it is known
-        birth = {"birth_x": np.zeros(N), "birth_y": np.zeros(N), "birth_z": np.full(N, -1e9)}
-        far = Box(jnp.asarray(CENTRE), jnp.asarray([3e3, 3e3, 3e3]))
-        beam = {"parallel": jnp.asarray(0.0), "axes": jnp.eye(3)}
-        params = {**params, "region": far, "beam": beam}
-        state = {**state, **columns(place(rng, "decay"), birth)}
+    params, state = (backwards if stage is BACKTRACK_FLIGHTS else flying)(rng)
     event, wanted = drawn(stage, params, state, TWO, rng)
     reached = wanted > 0
     assert reached.sum() >= 4
     np.testing.assert_allclose(density(stage, params, event)[reached] / CELL**2, wanted[reached], rtol=1e-3)
     longer = {**params, "ctau_zprime": jnp.asarray(2.2)}
     assert np.max(np.abs(density(stage, longer, event)[reached] / CELL**2 / wanted[reached] - 1)) > 0.02
+
+
+def test_backwards_all_momenta_turn_together(rng: np.random.Generator) -> None:
+    """Also those of the nucleon of a Fermi gas and of what is left of its nucleus."""
+    params, state = backwards(rng)
+    state |= columns(momentum(rng, "struck", 0.9, 0.2), momentum(rng, "remnant", 36.0, 0.2))
+    turned, _ = drawn_once(BACKTRACK_FLIGHTS, params, state, rng)
+    before, after = ({r: array(s, r)[1:] for r in ("n4", "zprime", "struck", "remnant")} for s in (state, turned))
+    for role, p in before.items():
+        assert np.min(np.linalg.norm(after[role] - p, axis=0)) > 1e-3
+        for other, q in before.items():
+            products = np.sum(after[role] * after[other], axis=0)
+            np.testing.assert_allclose(products, np.sum(p * q, axis=0), atol=1e-12)
 
 
 # ---------------------------------------------------------------------------------------------- sums over flights
