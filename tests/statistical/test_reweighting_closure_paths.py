@@ -10,14 +10,14 @@ import cards
 import closure
 import numpy as np
 import pytest
-from goodness import PULL, ks_probability
+from goodness import PULL
 
 from darkhorn.generator.events import Events
 
 SHAPE = 1e-7
 TWO_PAIRS: dict[str, Any] = {
     **cards.ONE_CHANNEL,
-    "model.m4": "10 MeV",
+    "model.m4": "20 MeV",  # more than half of the Z', which is narrow then
     "model.m5": "100 MeV",
     "model.m6": "250 MeV",
     "model.mzprime": "30 MeV",
@@ -115,15 +115,14 @@ def test_one_pair_of_points(kind: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.study
-def test_four_pairs_of_points_of_every_kind(rng: np.random.Generator) -> None:
-    found: list[tuple[dict[str, float], float]] = []
-    for kind in KINDS:
-        for _ in range(4):
-            one, two = pair_of(rng, kind)
-            # seeds of their own: the same uniform numbers would make the pairs err together
-            found.append(check(kind, one, two, 50_000, seed=300 + 2 * len(found)))
-            print(kind, one, two, f"pull {found[-1][1]:.2f};", closure.shown(found[-1][0]), flush=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_four_pairs_of_points(kind: str, rng: np.random.Generator) -> None:
+    pulls = []
+    for i in range(4):
+        one, two = pair_of(rng, kind)
+        # seeds of their own: the same uniform numbers would make the pairs err together
+        shapes, pull = check(kind, one, two, 50_000, seed=300 + 2 * i)
+        print(kind, one, two, f"pull {pull:.2f};", closure.shown(shapes), flush=True)
+        pulls.append(pull)
     # independent numbers, so that small biases add up
-    assert ks_probability([pull for _, pull in found], "norm") > 1e-5
-    for name in ("q2", "opening angle"):
-        assert ks_probability([shapes[name] for shapes, _ in found]) > 1e-5, name
+    assert abs(np.sum(pulls)) < PULL * np.sqrt(len(pulls))
