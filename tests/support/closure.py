@@ -1,5 +1,6 @@
 """Comparison of two weighted samples of events: shapes by a chi^2 with their covariance, sums by their errors."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -94,12 +95,12 @@ def shape_probability(one: tuple[Array, Array], two: tuple[Array, Array], bins: 
     return float(stats.chi2.sf(chi2, len(difference)))
 
 
-def compare(one: Events, two: Events) -> tuple[dict[str, float], float]:
+def compare(one: Events, two: Events, without: Collection[str] = ()) -> tuple[dict[str, float], float]:
     """(probability of every observable's chi^2, difference of the sums in units of its error)."""
     first, second = observables(one), observables(two)
     found: dict[str, float] = {}
     for name in first:
-        if np.ptp(second[name]) > 1e-9 * np.max(np.abs(second[name])):
+        if name not in without and np.ptp(second[name]) > 1e-9 * np.max(np.abs(second[name])):
             found[name] = shape_probability((first[name], one["weight"]), (second[name], two["weight"]))
     (s, e), (t, f) = sum_and_error(one), sum_and_error(two)
     return found, float((s - t) / np.hypot(e, f))
