@@ -50,8 +50,8 @@ def _polarised_daughter(params: Params, state: State) -> Decaying:
     spin = boost_from_rest(four(jnp.zeros_like(axis.x), axis), parent, m)
     scale = -params["helicity"] * m
     chiral = parent.plus(FourVector(*(scale * component for component in spin)))
-    leptons = (momentum_of(state, role) for role in ("em", "ep"))
-    found = daughter_polarisation(chiral, *leptons, params["m_lepton"], daughter, m_j)
+    em, ep = momentum_of(state, "em"), momentum_of(state, "ep")
+    found = daughter_polarisation(chiral, em, ep, params["m_lepton"], daughter, m_j)
     size = found.norm()
     some = size > 1e-12
     unit = found.scale(jnp.where(some, 1 / jnp.where(some, size, 1.0), 0.0))

@@ -62,7 +62,9 @@ def line_shape(
 def _stored_density(params: Params, state: State) -> jax.Array:
     """rho(mu^2), GeV^-2, at the mass mu of the event. params: `shape` of `line_shape`, `majorana`, `m_zprime`."""
     shape = params["shape"]
-    return spectral_density(state["n4_mass"], shape, params["majorana"], params["m_zprime"]) / shape["norm"]
+    density = spectral_density(state["n4_mass"], shape, params["majorana"], params["m_zprime"])
+    normalised: jax.Array = density / shape["norm"]
+    return normalised
 
 
 def _draw(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:

@@ -191,10 +191,11 @@ def pair(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> t
 
 def _kinematics_of(p: Params, parent: Decaying, roles: Roles, state: State) -> DileptonKinematics:
     """Invariants of the decay, from the stored momenta."""
-    seen = (roles.daughter, roles.negative, roles.positive)
-    return dilepton_kinematics(
-        *(boost_to_rest(momentum_of(state, role), parent.momentum, p["m_n"]) for role in seen), parent.axis
+    daughter, negative, positive = (
+        boost_to_rest(momentum_of(state, role), parent.momentum, p["m_n"])
+        for role in (roles.daughter, roles.negative, roles.positive)
     )
+    return dilepton_kinematics(daughter, negative, positive, parent.axis)
 
 
 def _products_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
