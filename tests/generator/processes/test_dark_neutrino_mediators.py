@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from darkhorn.generator.card_schema import card_schema, schema_markdown
 from darkhorn.generator.events import Events
-from darkhorn.generator.processes.dark_neutrino_mediator_model import Scheme, host_widths, model_of, scheme_of
+from darkhorn.generator.processes.dark_neutrino_mediator_model import Decay, Scheme, host_widths, model_of, scheme_of
 from darkhorn.generator.runcard import RunCard, load_card
 from darkhorn.generator.simulation import Simulation
+from darkhorn.geometry.fermi import fermi_parameters
+from darkhorn.geometry.nuclides import nuclide
 from darkhorn.kernels.constants import ALPHA as FINE_STRUCTURE
 from darkhorn.kernels.constants import HIGGS_VEV, MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 
 Real = NDArray[np.float64]
 REFERENCE = Path(__file__).resolve().parents[2] / "reference" / "dark_neutrino_dipole.json"
+ARGON = fermi_parameters(nuclide("Ar40"))
 NAME = {"name": "dark-neutrino", "hnl": "dirac"}
 DIPOLE = {**NAME, "mediator": "dipole", "m4": "150 MeV", "mu_tr_mu4": "1e-6 GeV^-1"}
 DUAL_DIPOLE = {
@@ -54,6 +57,16 @@ def simulation(model: dict[str, Any], **changes: Any) -> Simulation:
 
 def checked(model: dict[str, Any]) -> RunCard:
     return load_card(card_of(model))
+
+
+def check_rates(sim: Simulation, decays: list[tuple[str, str]], rng: np.random.Generator) -> None:
+    """Prompt decays: per channel the rate is that of the scattering times the branching ratios, by quadrature."""
+    atoms = cards.nuclei(1.3954, 1.0, "Ar40", 256.0 * 232.0 * 1040.0)
+    for channel, found in zip(sim.build.channels, sim.plan(1).channels, strict=True):
+        to_nu = ">nu/" in channel.name
+        ratios = [(parent, decay.replace("N4", "nu") if to_nu else decay) for parent, decay in decays]
+        wanted = cards.expected_events(sim, channel, atoms, rng, decays=ratios)
+        assert abs(found.rate - wanted) < 4.9 * found.rate_error + 1e-3 * wanted, channel.name
 
 
 def in_rest_frame(p: Real, parent: Real, mass: float) -> Real:
@@ -165,10 +178,7 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
         "scalar": [("N5", "N4 Hprime"), ("Hprime", "e+ e-")],
         "virtual scalar": [("N5", "N4 e+ e-")],
     }[name]
-    atoms = cards.nuclei(1.3954, 1.0, "Ar40", 256.0 * 232.0 * 1040.0)
-    for channel, found in zip(sim.build.channels, sim.plan(1).channels, strict=True):
-        wanted = cards.expected_events(sim, channel, atoms, rng, decays=decays)
-        assert abs(found.rate - wanted) < 4.9 * found.rate_error + 1e-3 * wanted, channel.name
+    check_rates(sim, decays, rng)
     for topology, table in events.topologies.items():
         record, p = events.header.topology(topology), momenta(events, topology)
         for vertex in range(len(record.vertices)):
@@ -180,6 +190,9 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
             shell = p[role][:, 0] ** 2 - np.sum(p[role][:, 1:] ** 2, axis=1)
             assert np.max(np.abs(shell - shells[role] ** 2) / p[role][:, 0] ** 2) < 1e-10, role
         assert ("hprime" in p) == (name == "scalar")
+        if "n4" not in p:  # N5 to a neutrino
+            assert set(np.unique(table["nu_out_pdg"])) <= {14, -14}
+            continue
         assert set(np.unique(table["n4_pdg"])) == {5914}
         flipping = np.array(["flipping" in str(c["name"]) for c in events.header.channels])[table["channel"]]
         if name == "scalar" and flipping.sum() > 1000:
@@ -251,7 +264,7 @@ def test_h_prime_has_the_couplings_of_the_higgs_boson_or_those_given() -> None:
 def test_scheme_chooses_the_shell_per_daughter() -> None:
     assert scheme_of(checked(SCALAR)) == Scheme("scalar", True, ("N4", "nu"))
     assert scheme_of(checked({**SCALAR, "mhprime": "120 MeV"})) == Scheme("scalar", True, ("nu",))
-    assert scheme_of(checked(VIRTUAL)).chain == "pair"
+    assert Decay("N4", "e+e-").form(scheme_of(checked(VIRTUAL))) == "pair"
     assert scheme_of(checked(DIPOLE)) == Scheme("dipole", False)
 
 
@@ -286,26 +299,31 @@ def test_cross_sections_are_per_scatterer_and_helicity() -> None:
     assert scalar["coherent", "flipping"] < 0.2 * scalar["coherent", "conserving"]
 
 
-def test_nucleons_have_the_response_of_their_nucleus_by_default() -> None:
-    """The default is pauli; neutrons scatter by their magnetic moment; a gas is refused, as nothing moves here."""
+def test_nucleons_move_in_their_nucleus_by_default(rng: np.random.Generator) -> None:
+    """Protons and neutrons of a Fermi gas, by quadrature and in events, which balance and obey Pauli; at rest with a
+    response as an alternative.
+    """
     card = load_card({**card_of(DIPOLE), "physics": {}})
-    assert (card.physics.incoherent, card.physics.regimes[-1]) == ("pauli", "n-elastic")
-    assert load_card(card).physics.incoherent == "pauli"
+    assert (card.physics.incoherent, card.physics.regimes[-1]) == ("fermi-gas", "n-elastic")
     rows = {
         (kind, row["regime"]): row["xsec_cm2"]
-        for kind in ("pauli", "free")
+        for kind in ("fermi-gas", "pauli", "free")
         for row in simulation(DIPOLE, physics={"incoherent": kind, "helicities": ["flipping"]}).cross_sections([1.0])
     }
     for regime in ("p-elastic", "n-elastic"):
-        assert 0.0 < rows["pauli", regime] < 0.9 * rows["free", regime]
-    assert rows["pauli", "n-elastic"] < 0.5 * rows["pauli", "p-elastic"]
-    events = simulation(DIPOLE, physics={"helicities": ["flipping"]}).run(3000, seed=1)
-    table = events.topologies["nucleon_gamma"]
-    assert set(np.unique(table["struck_pdg"])) == {2112, 2212}
-    assert 0.2 < table["w_response"].mean() < 0.8
-    assert table["w_response"].max() <= 1.0
-    with pytest.raises(InputError, match="pauli, closure or free"):
-        load_card({**card_of(DIPOLE), "physics": {"incoherent": "fermi-gas"}})
+        assert 0.5 * rows["pauli", regime] < rows["fermi-gas", regime] < rows["pauli", regime] < rows["free", regime]
+    assert rows["fermi-gas", "n-elastic"] < 0.5 * rows["fermi-gas", "p-elastic"]
+    sim = simulation(DIPOLE, physics={"helicities": ["flipping"]}, force_decay=False)
+    check_rates(sim, [("N4", "nu gamma")], rng)
+    table = sim.run(3000, seed=1).topologies["nucleon_gamma"]
+    p = {r: np.stack([table[f"{r}_{c}"] for c in ("e", "px", "py", "pz")], 1) for r in ("nu", "n4", "struck", "recoil")}
+    assert np.max(np.abs(p["nu"] + p["struck"] - p["n4"] - p["recoil"])) < 1e-10
+    for code, momentum in ((2212, ARGON.proton_momentum), (2112, ARGON.neutron_momentum)):
+        rows_of = table["struck_pdg"] == code
+        assert rows_of.sum() > 100
+        size = {r: np.linalg.norm(p[r][rows_of, 1:], axis=1) for r in ("struck", "recoil")}
+        assert size["struck"].max() <= momentum * (1 + 1e-12)
+        assert size["recoil"].min() >= momentum * (1 - 1e-12)
 
 
 def test_limits_are_told() -> None:
