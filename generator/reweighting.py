@@ -198,7 +198,8 @@ class Reweighting:
             return tallies
 
         for name, columns in topologies.items():  # traced once, before threads ask for it
-            for chain in {pair.chain for pair in self.pairs.values() if columns}:
+            found = (self.pairs.get(int(index)) for index in np.unique(np.asarray(columns["channel"])))
+            for chain in {pair.chain for pair in found if pair is not None}:
                 self._columns_of(chain, columns, name)
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="darkhorn-reweight") as pool:
             for tallies in pool.map(work, tasks):

@@ -225,7 +225,7 @@ class ChainDecay(NamedTuple):
 
 
 def neutrino_slope(
-    m: jax.Array, m_j: jax.Array, m_vector: jax.Array, helicity: jax.Array, mirror: float = 1.0
+    m: jax.Array, m_j: jax.Array, m_vector: jax.Array, helicity: jax.Array, *, mirror: float = 1.0
 ) -> jax.Array:
     """Slope a of the density (1 + a cos theta)/2 of the daughter neutrino about the spin axis.
 
@@ -254,6 +254,7 @@ def chain_density_terms(
     helicity: jax.Array,
     majorana: jax.Array,
     cos_neutrino: jax.Array,
+    *,
     mirror: float = 1.0,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(A, B, cos alpha, sin alpha) of the lepton density A - B (khat.e)(phat.e) in the rest frame of the vector.
@@ -295,6 +296,7 @@ def chain_density(
     polarised: jax.Array,
     cos_neutrino: jax.Array,
     lepton: Vector,
+    *,
     mirror: float = 1.0,
 ) -> jax.Array:
     """Density d^4N/(dcos dphi dOmega_l) of what `sample_chain` draws; its integral is 1.
@@ -305,11 +307,11 @@ def chain_density(
     open.
     """
     masses = m, m_j, m_vector
-    a, b, cos_alpha, sin_alpha = chain_density_terms(*masses, m_lepton, helicity, majorana, cos_neutrino, mirror)
+    a, b, cos_alpha, sin_alpha = chain_density_terms(*masses, m_lepton, helicity, majorana, cos_neutrino, mirror=mirror)
     b = b * polarised
     z = mirror * lepton.z
     shape = (a - b * (cos_alpha * z + sin_alpha * lepton.x) * z) / (3 * a - b * cos_alpha)
-    polar = 1 + neutrino_slope(*masses, helicity * (1 - majorana), mirror) * cos_neutrino
+    polar = 1 + neutrino_slope(*masses, helicity * (1 - majorana), mirror=mirror) * cos_neutrino
     return polar * shape * (3 / (16 * jnp.pi * jnp.pi))
 
 
@@ -323,6 +325,7 @@ def sample_chain(
     majorana: jax.Array,
     polarised: jax.Array,
     spin_axis: Vector,
+    *,
     mirror: float = 1.0,
 ) -> ChainDecay:
     """N -> nu_j Z', Z' -> l- l+ with the spin of N and the polarisation of the Z' kept; weight 1, nothing is rejected.
@@ -335,7 +338,7 @@ def sample_chain(
 
     Shapes: u and spin_axis (n,), the rest broadcast. Units GeV. The chain must be open. Differentiable in the masses.
     """
-    cosine = linear_cosine(u.polar, neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana), mirror))
+    cosine = linear_cosine(u.polar, neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana), mirror=mirror))
     sin_phi, cos_phi = sincos2pi(u.azimuth)
     sine = jnp.sqrt(jnp.maximum((1 - cosine) * (1 + cosine), 0.0))
     ax, ay = transverse_axes(spin_axis)
@@ -345,7 +348,7 @@ def sample_chain(
     y_axis = ax.scale(sin_phi).minus(ay.scale(cos_phi))
 
     masses = m, m_j, m_vector
-    a, b, cos_alpha, sin_alpha = chain_density_terms(*masses, m_lepton, helicity, majorana, cosine, mirror)
+    a, b, cos_alpha, sin_alpha = chain_density_terms(*masses, m_lepton, helicity, majorana, cosine, mirror=mirror)
     b = b * polarised
     first = a - 0.5 * b * (1 + cos_alpha)
     second = a + 0.5 * b * (1 - cos_alpha)

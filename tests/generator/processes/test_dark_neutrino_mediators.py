@@ -42,7 +42,8 @@ PHYSICS = {"regimes": ["coherent", "p-elastic"], "incoherent": "free", "nucleon_
 POINTS: dict[str, dict[str, Any]] = {
     "dipole": DIPOLE,
     "two states, dipole": DUAL_DIPOLE,
-    "scalar": SCALAR,
+    "scalar": {**SCALAR, "s_mu5": 1e-8},  # to N4 alone
+    "scalar, to neutrinos too": SCALAR,
     "virtual scalar": VIRTUAL,
 }
 
@@ -176,6 +177,7 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
     decays = {
         "two states, dipole": [("N5", "N4 gamma")],
         "scalar": [("N5", "N4 Hprime"), ("Hprime", "e+ e-")],
+        "scalar, to neutrinos too": [("N5", "N4 Hprime"), ("Hprime", "e+ e-")],
         "virtual scalar": [("N5", "N4 e+ e-")],
     }[name]
     check_rates(sim, decays, rng)
@@ -189,13 +191,13 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
         for role in set(shells) & set(p):
             shell = p[role][:, 0] ** 2 - np.sum(p[role][:, 1:] ** 2, axis=1)
             assert np.max(np.abs(shell - shells[role] ** 2) / p[role][:, 0] ** 2) < 1e-10, role
-        assert ("hprime" in p) == (name == "scalar")
+        assert ("hprime" in p) == name.startswith("scalar")
         if "n4" not in p:  # N5 to a neutrino
             assert set(np.unique(table["nu_out_pdg"])) <= {14, -14}
             continue
         assert set(np.unique(table["n4_pdg"])) == {5914}
         flipping = np.array(["flipping" in str(c["name"]) for c in events.header.channels])[table["channel"]]
-        if name == "scalar" and flipping.sum() > 1000:
+        if name.startswith("scalar") and flipping.sum() > 1000:
             cosine = cos_of_daughter(p, "n5", "n4", 0.15)[flipping]
             assert_follows(cosine, lambda c: (1 + c) / 2 + slope * (c * c - 1) / 4, topology)
         if name == "two states, dipole":
@@ -313,7 +315,8 @@ def test_nucleons_move_in_their_nucleus_by_default(rng: np.random.Generator) -> 
     for regime in ("p-elastic", "n-elastic"):
         assert 0.5 * rows["pauli", regime] < rows["fermi-gas", regime] < rows["pauli", regime] < rows["free", regime]
     assert rows["fermi-gas", "n-elastic"] < 0.5 * rows["fermi-gas", "p-elastic"]
-    sim = simulation(DIPOLE, physics={"helicities": ["flipping"]}, force_decay=False)
+    physics = {"helicities": ["flipping"], "regimes": ["p-elastic", "n-elastic"]}
+    sim = simulation(DIPOLE, physics=physics, force_decay=False)
     check_rates(sim, [("N4", "nu gamma")], rng)
     table = sim.run(3000, seed=1).topologies["nucleon_gamma"]
     p = {r: np.stack([table[f"{r}_{c}"] for c in ("e", "px", "py", "pz")], 1) for r in ("nu", "n4", "struck", "recoil")}

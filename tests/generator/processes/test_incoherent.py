@@ -212,7 +212,9 @@ def test_q2_of_stored_events_follows_the_quadrature(sample: Events) -> None:
     grid = np.linspace(0.0, 1.0, 161)[None, :]
     points = np.asarray(low)[:, None] * (np.asarray(high / low)[:, None]) ** grid
     density = jax.jit(
-        lambda e, x: dsigma_dq2(e, x, *(params[n] for n in ("m_n", "helicity", "target", "gas", "exchange")), nodes=8)
+        lambda e, x: dsigma_dq2(
+            e, x, params["m_n"], params["helicity"], params["target"], params["gas"], params["exchange"], 8
+        )
     )
     height = np.concatenate(
         [np.asarray(density(jnp.asarray(e)[:, None], jnp.asarray(x))) for e, x in

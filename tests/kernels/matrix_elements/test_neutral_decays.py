@@ -157,7 +157,7 @@ def test_density_of_the_chain_by_matrices(
     assert ratio[0] == pytest.approx(8.0 if majorana else 4.0, rel=1e-10)
     if not majorana:
         # integrated over e, 4 pi (A - B cos(alpha) / 3) is the linear law of the neutrino
-        slope = neutrino_slope(number(m), number(m_j), number(m_vector), number(helicity))
+        slope = neutrino_slope(*map(number, (m, m_j, m_vector, helicity)))
         law = (a - b * cos_alpha / 3) / (1 + float(slope) * cosine)
         np.testing.assert_allclose(law, law[0], rtol=1e-12)
 
