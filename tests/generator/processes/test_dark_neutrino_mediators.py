@@ -20,7 +20,7 @@ from darkhorn.generator.simulation import Simulation
 from darkhorn.geometry.fermi import fermi_parameters
 from darkhorn.geometry.nuclides import nuclide
 from darkhorn.kernels.constants import ALPHA as FINE_STRUCTURE
-from darkhorn.kernels.constants import HIGGS_VEV, MASS_ELECTRON
+from darkhorn.kernels.constants import HIGGS_VEV, MASS_ELECTRON, MASS_MUON
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 
 Real = NDArray[np.float64]
@@ -45,7 +45,10 @@ POINTS: dict[str, dict[str, Any]] = {
     "scalar": {**SCALAR, "s_mu5": 1e-8},  # to N4 alone
     "scalar, to neutrinos too": SCALAR,
     "virtual scalar": VIRTUAL,
+    "dipole, pairs": {**DIPOLE, "m4": "250 MeV"},
+    "virtual scalar, muons": {**VIRTUAL, "m5": "300 MeV"},
 }
+VISIBLE = {"dipole, pairs": ["e+e-", "mu+mu-"], "virtual scalar, muons": ["mu+mu-"]}
 
 
 def card_of(model: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -64,8 +67,9 @@ def check_rates(sim: Simulation, decays: list[tuple[str, str]], rng: np.random.G
     """Prompt decays: per channel the rate is that of the scattering times the branching ratios, by quadrature."""
     atoms = cards.nuclei(1.3954, 1.0, "Ar40", 256.0 * 232.0 * 1040.0)
     for channel, found in zip(sim.build.channels, sim.plan(1).channels, strict=True):
-        to_nu = ">nu/" in channel.name
+        to_nu, muons = ">nu/" in channel.name, channel.name.endswith("mu+mu-")
         ratios = [(parent, decay.replace("N4", "nu") if to_nu else decay) for parent, decay in decays]
+        ratios = [(parent, decay.replace("e+ e-", "mu+ mu-") if muons else decay) for parent, decay in ratios]
         wanted = cards.expected_events(sim, channel, atoms, rng, decays=ratios)
         assert abs(found.rate - wanted) < 4.9 * found.rate_error + 1e-3 * wanted, channel.name
 
@@ -170,7 +174,8 @@ def test_effective_sample_size_of_the_scattering(dipole: Simulation) -> None:
 def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
     """Prompt decays: per channel the rate is that of the scattering times the branching ratios, by quadrature."""
     model = POINTS[name]
-    sim = simulation(model, force_decay="virtual" not in name)
+    generate = {"visible": VISIBLE[name]} if name in VISIBLE else {}
+    sim = simulation(model, force_decay=not name.startswith(("virtual", "dipole")), generate=generate)
     events = sim.run(20_000, seed=1)
     momentum = np.sqrt((0.15**2 - 0.09**2) * (0.15**2 - 0.01**2)) / 0.3
     slope = -momentum / np.hypot(momentum, 0.05)
@@ -179,6 +184,8 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
         "scalar": [("N5", "N4 Hprime"), ("Hprime", "e+ e-")],
         "scalar, to neutrinos too": [("N5", "N4 Hprime"), ("Hprime", "e+ e-")],
         "virtual scalar": [("N5", "N4 e+ e-")],
+        "dipole, pairs": [("N4", "nu e+ e-")],
+        "virtual scalar, muons": [("N5", "N4 mu+ mu-")],
     }[name]
     check_rates(sim, decays, rng)
     for topology, table in events.topologies.items():
@@ -187,12 +194,14 @@ def test_rates_records_and_angles(name: str, rng: np.random.Generator) -> None:
             into = sum(p[q.role] for q in record.particles if q.ends == vertex)
             out = sum(p[q.role] for q in record.particles if q.produced == vertex)
             assert np.max(np.abs(into - out)) < 1e-12 * np.max(np.abs(into))
-        shells = {"n5": 0.15, "n4": 0.05, "hprime": 0.04, "em": MASS_ELECTRON, "ep": MASS_ELECTRON, "gamma": 0.0}
+        lepton = MASS_MUON if topology.endswith("mumu") else MASS_ELECTRON
+        n5, n4 = (sim.card.model.m5, sim.card.model.m4)  # type: ignore[attr-defined]
+        shells = {"n5": n5, "n4": n4, "hprime": 0.04, "em": lepton, "ep": lepton, "gamma": 0.0}
         for role in set(shells) & set(p):
             shell = p[role][:, 0] ** 2 - np.sum(p[role][:, 1:] ** 2, axis=1)
             assert np.max(np.abs(shell - shells[role] ** 2) / p[role][:, 0] ** 2) < 1e-10, role
         assert ("hprime" in p) == name.startswith("scalar")
-        if "n4" not in p:  # N5 to a neutrino
+        if "nu_out" in p:
             assert set(np.unique(table["nu_out_pdg"])) <= {14, -14}
             continue
         assert set(np.unique(table["n4_pdg"])) == {5914}
@@ -215,13 +224,20 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two in which the
     "two states, dipole": (DUAL_DIPOLE, {**DUAL_DIPOLE, "hnl": "dirac", "mu_tr_54": "1e-6 GeV^-1"}),
     "scalar": (SCALAR, {**SCALAR, "hnl": "majorana", "s_e5": 1e-4, "vertices": {"e_S": 1e-3, "p_S": 1e-3}}),
     "virtual scalar": (VIRTUAL, {**VIRTUAL, "hnl": "majorana", "mhprime": "900 MeV"}),
+    "dipole, pairs": (
+        {**DIPOLE, "mu_tr_e4": "1e-6 GeV^-1"},
+        {**DIPOLE, "mu_tr_mu4": "2e-6 GeV^-1", "mu_tr_e4": "3e-6 GeV^-1"},
+    ),
+    "dipole, gas": (DIPOLE, {**DIPOLE, "mu_tr_mu4": "2e-6 GeV^-1"}),
 }
+CHANNEL = {"dipole, pairs": {"generate": {"visible": "e+e-"}}, "dipole, gas": {"physics": {"regimes": ["p-elastic"]}}}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "dipole")) for n in MODELS])
 def test_densities_of_stored_events_carry_one_model_to_another(name: str, rng: np.random.Generator) -> None:
     """The mean weight of the other model, from the events of this one and the ratios of the densities of its stages."""
-    here, there = (simulation(model, force_decay=False).build.channels[0] for model in MODELS[name])
+    changes = CHANNEL.get(name, {})
+    here, there = (simulation(model, force_decay=False, **changes).build.channels[0] for model in MODELS[name])
     assert here.chain is there.chain
     n = 100_000
     u = jnp.asarray(rng.random((len(here.chain.dims), n)))
@@ -379,7 +395,9 @@ def test_visible_state_follows_the_mediator() -> None:
     assert checked(DIPOLE).generate.visible == "gamma"
     assert checked(SCALAR).generate.visible == "e+e-"
     with pytest.raises(InputError, match="gamma"):
-        load_card(card_of(DIPOLE), {"generate.visible": "e+e-"})
+        load_card(card_of(SCALAR), {"generate.visible": "gamma"})
+    with pytest.raises(InputError, match="to which N4 cannot decay"):
+        _ = simulation(DIPOLE, generate={"visible": "mu+mu-"}).build
     card = checked(SCALAR)
     assert load_card(card.resolved()).hash() == card.hash()
     assert float(model_of(card)["vertices"]["e_S"]) == 1e-3
