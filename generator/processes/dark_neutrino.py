@@ -29,7 +29,6 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     scheme_of,
     total_width,
     warn_of_limits,
-    width_rows,
 )
 from darkhorn.generator.processes.dark_neutrino_paths import Path, form_of, path_params, paths_of, suffix
 from darkhorn.generator.processes.dark_neutrino_targets import (
@@ -171,7 +170,7 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
 
 def widths(card: RunCard) -> list[dict[str, Any]]:
     """Rows of `darkhorn widths`."""
-    return width_rows(host_widths(model_of(card), scheme_of(card)))
+    return shared.width_rows(host_widths(model_of(card), scheme_of(card)))
 
 
 def point(card: RunCard) -> tuple[Scheme, Params]:

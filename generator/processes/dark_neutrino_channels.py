@@ -20,6 +20,7 @@ from darkhorn.generator.chain import Chain, Params
 from darkhorn.generator.channel import Build, Channel
 from darkhorn.generator.citations import nucleon_references
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
+from darkhorn.generator.processes.dark_neutrino_model import Widths, total_width
 from darkhorn.generator.processes.dark_neutrino_targets import (
     NUCLEONS,
     PROCESS_ID,
@@ -39,6 +40,7 @@ from darkhorn.generator.record import REMNANT_PDG, Topology
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.nuclides import Nuclide, nuclide
+from darkhorn.kernels.constants import HBAR_C
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.matrix_elements import fermi_gas_totals
 from darkhorn.kernels.matrix_elements.exchange import Exchange
@@ -260,6 +262,22 @@ def build_of(
         citations=(*citations, *nucleon_references(card.physics.model_dump())),
         cross_section=per_nucleus,
     )
+
+
+def width_rows(widths: Widths) -> list[dict[str, Any]]:
+    """Rows of `darkhorn widths`: one per open channel, then one per unstable particle."""
+    totals = {particle: float(total_width(widths, particle)) for particle in widths}
+    rows: list[dict[str, Any]] = []
+    for particle, channels in widths.items():
+        rows += [
+            {"particle": particle, "channel": n, "width_GeV": float(w), "branching_ratio": float(w) / totals[particle]}
+            for n, w in channels.items()
+            if w > 0
+        ]
+    for particle, total in totals.items():
+        if total > 0:
+            rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
+    return rows
 
 
 # ---------------------------------------------------------------------------------------------------- cross sections

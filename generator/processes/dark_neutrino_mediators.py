@@ -28,7 +28,7 @@ from darkhorn.generator.processes.dark_neutrino_mediator_model import (
     warn_of_limits,
 )
 from darkhorn.generator.processes.dark_neutrino_mediator_stages import chain_of
-from darkhorn.generator.processes.dark_neutrino_model import total_width, width_rows
+from darkhorn.generator.processes.dark_neutrino_model import total_width
 from darkhorn.generator.processes.dark_neutrino_targets import (
     FLOOR_GAS,
     SCALE_NUCLEON,
@@ -181,7 +181,7 @@ def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> lis
 
 def widths(card: RunCard) -> list[dict[str, Any]]:
     """Rows of `darkhorn widths`."""
-    return width_rows(host_widths(model_of(card), scheme_of(card)))
+    return shared.width_rows(host_widths(model_of(card), scheme_of(card)))
 
 
 def point(card: RunCard) -> tuple[Scheme, Params]:

@@ -387,19 +387,3 @@ def vertices_of(params: Params) -> Vertices:
 def exchange_of(params: Params) -> VectorExchange:
     """What is exchanged. params: as `vertices_of`, with `chirality` (+1 for a neutrino, -1 for an antineutrino)."""
     return VectorExchange(params["model"]["mzprime"], params["chirality"], vertices_of(params))
-
-
-def width_rows(widths: Widths) -> list[dict[str, Any]]:
-    """Rows of `darkhorn widths`: one per open channel, then one per unstable particle."""
-    totals = {particle: float(total_width(widths, particle)) for particle in widths}
-    rows: list[dict[str, Any]] = []
-    for particle, channels in widths.items():
-        rows += [
-            {"particle": particle, "channel": n, "width_GeV": float(w), "branching_ratio": float(w) / totals[particle]}
-            for n, w in channels.items()
-            if w > 0
-        ]
-    for particle, total in totals.items():
-        if total > 0:
-            rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
-    return rows
