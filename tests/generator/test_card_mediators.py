@@ -14,7 +14,8 @@ from darkhorn.kernels.errors import InputError
 NAME = {"name": "dark-neutrino", "hnl": "dirac"}
 DIPOLE = {**NAME, "mediator": "dipole", "m4": "150 MeV", "mu_tr_mu4": "1e-6 GeV^-1"}
 DUAL_DIPOLE = {
-    **NAME, "mediator": "dipole", "m4": "50 MeV", "m5": "150 MeV", "mu_tr_mu5": "1e-6 GeV^-1", "mu_tr_54": "1e-3 GeV^-1",
+    **NAME, "mediator": "dipole", "m4": "50 MeV", "m5": "150 MeV", "mu_tr_mu5": "1e-6 GeV^-1",
+    "mu_tr_54": "1e-3 GeV^-1",
 }  # fmt: skip
 SCALAR = {
     **NAME, "mediator": "scalar", "m4": "50 MeV", "m5": "150 MeV", "mhprime": "40 MeV", "s_mu5": 1e-4, "s_54": 1e-4,
