@@ -347,6 +347,16 @@ def test_nucleons_move_in_their_nucleus_by_default(rng: np.random.Generator) -> 
         assert size["recoil"].min() >= momentum * (1 - 1e-12)
 
 
+@pytest.mark.slow
+def test_a_scalar_scatters_on_moving_nucleons(rng: np.random.Generator) -> None:
+    """Rates in the Fermi gas by quadrature. A scalar sees neutrons as it sees protons."""
+    sim = simulation(VIRTUAL, physics={"regimes": ["p-elastic", "n-elastic"]}, force_decay=False)
+    check_rates(sim, [("N5", "N4 e+ e-")], rng)
+    rows = {(r["regime"], r["helicity"]): r["xsec_cm2"] for r in sim.cross_sections([1.0], ["Ar40"])}
+    for helicity in ("conserving", "flipping"):
+        assert rows["n-elastic", helicity] == pytest.approx(rows["p-elastic", helicity], rel=0.05, abs=0.0)
+
+
 def test_limits_are_told() -> None:
     with pytest.warns(PhysicsWarning, match="an h' of 1 GeV flies"):
         _ = simulation({**SCALAR, "vertices": {}}).build

@@ -179,6 +179,7 @@ def test_the_charge_at_q2_zero_takes_no_part() -> None:
     assert light[1] / light[0] == pytest.approx(4.0, rel=0.1)
 
 
+@pytest.mark.slow
 def test_gradients_are_the_differences_and_closed_channels_are_zero(rng: np.random.Generator) -> None:
     u, h = jnp.asarray(rng.random((4, 16))), jnp.asarray(HELICITIES)
     exchange = MEDIATORS["moment"]
