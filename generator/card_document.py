@@ -83,12 +83,6 @@ class RunCard(Section):
         if len(self.decay_in) > 1 and not self.force_decay:
             found = f"{len(self.decay_in)} volumes"
             problems.append(InputError("decay_in", found, "one volume without `force_decay`", "Name one of them."))
-        if self.physics.incoherent == "fermi-gas" and not self.model.moving_nucleons:
-            if "incoherent" in self.physics.model_fields_set:
-                do = "Remove the line (the default is then pauli), or choose one of these."
-                allowed = "pauli, closure or free: this mediator scatters on nucleons at rest"
-                problems.append(InputError("physics.incoherent", "fermi-gas", allowed, do))
-            self.fill(physics=self.physics.model_copy(update={"incoherent": "pauli"}))
         if self.detector.base is None:
             problems += self._name_problems(tuple(self.detector.volumes), None, None)
         if problems:

@@ -31,7 +31,6 @@ class MediatorSection(ModelSection):
     """
 
     process: ClassVar[str] = "dark-neutrino-without-zprime"
-    moving_nucleons: ClassVar[bool] = False
     coupling: ClassVar[str] = ""
     example: ClassVar[str] = ""
 
@@ -91,11 +90,11 @@ def _moment(what: str) -> float:
 class DipoleNeutrino(MediatorSection):
     """Heavy neutral leptons with a transition magnetic moment, (mu/2) Nbar sigma^{mu nu} P_L nu F_{mu nu} + h.c.
 
-    The photon is the mediator, and what is seen: N4 -> nu gamma, or N5 -> N4 gamma.
+    The photon is the mediator, and what is seen: N4 -> nu gamma, or N5 -> N4 gamma, or a lepton pair that it makes.
     """
 
     particles: ClassVar[dict[str, int]] = {"N4": 5914, "N5": 5915}
-    visible_states: ClassVar[tuple[str, ...]] = ("gamma",)
+    visible_states: ClassVar[tuple[str, ...]] = ("gamma", "e+e-", "mu+mu-")
     coupling: ClassVar[str] = "mu_tr"
     example: ClassVar[str] = "1e-6 GeV^-1"
 
@@ -125,7 +124,7 @@ class ScalarNeutrino(MediatorSection):
     """Heavy neutral leptons that couple to a dark scalar h', which mixes with the Higgs boson."""
 
     particles: ClassVar[dict[str, int]] = {"N4": 5914, "N5": 5915, "Hprime": 5931}
-    visible_states: ClassVar[tuple[str, ...]] = ("e+e-",)
+    visible_states: ClassVar[tuple[str, ...]] = ("e+e-", "mu+mu-")
     coupling: ClassVar[str] = "s"
     example: ClassVar[str] = "1.0e-4"
 

@@ -59,14 +59,12 @@ class ModelSection(Section):
     particles       name -> default PDG code of each new state: the keys that `output.pdg_map` may have
     visible_states  the final states that `generate.visible` may ask for; the first is its default
     process         name of the process that makes its events, if it is not `name`
-    moving_nucleons  it can scatter on the nucleons of a Fermi gas; else `physics.incoherent` is `pauli` by default
     """
 
     particles: ClassVar[dict[str, int]] = {}
     visible_states: ClassVar[tuple[str, ...]] = ()
 
     process: ClassVar[str] = ""
-    moving_nucleons: ClassVar[bool] = True
 
     name: str
 
@@ -320,7 +318,7 @@ class Generate(Section):
     seed: Annotated[int, whole(0, MAX_SEED)] = Field(1, description="same card and same seed: same events")
     visible: Annotated[
         str | tuple[str, ...], one_or_more(r"[A-Za-z0-9+-]{1,32}", "a final state such as e+e-", "[e+e-, mu+mu-]")
-    ] = Field("e+e-", description="visible final state of the decay, or a list of them (gamma for a dipole)")
+    ] = Field("e+e-", description="visible final state of the decay, or a list of them (a dipole also has gamma)")
 
     @property
     def final_states(self) -> tuple[str, ...]:

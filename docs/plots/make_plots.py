@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import darkhorn
 from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.fluxes.tables import shipped_flux
-from darkhorn.generator.processes.dark_neutrino import scatterer
+from darkhorn.generator.processes.dark_neutrino_targets import scatterer
 from darkhorn.geometry.nuclides import nuclide
 from darkhorn.kernels.constants import ELECTRIC_CHARGE, MASS_ELECTRON, SPEED_OF_LIGHT
 from darkhorn.kernels.kinematics import FourVector, Vector, boost_to_rest

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import darkhorn
-from darkhorn.generator.processes.dark_neutrino import scatterer
+from darkhorn.generator.processes.dark_neutrino_targets import scatterer
 from darkhorn.geometry.nuclides import nuclide
 from darkhorn.kernels.kinematics import Vector
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, sample_chain, width_off_shell

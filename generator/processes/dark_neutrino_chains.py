@@ -84,6 +84,13 @@ def names_stage(names: Names) -> Stage:
     return Stage("names", (), run, weighs=False, restore=restore)
 
 
+def scattering_of(motion: Motion) -> tuple[tuple[Stage, ...], Stage]:
+    """The stages of the scattering, with any mediator, and the one that makes the momenta of the scatterer."""
+    if motion == "gas":
+        return (GAS_SCATTERING,), GAS_MOMENTA
+    return (SCATTERING, RESPONSE) if motion == "response" else (SCATTERING,), MOMENTA
+
+
 @lru_cache
 def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: Motion = "rest") -> Chain:
     """The chain of a form of decay, in one of three modes: one object each, so that channels share their programs.
@@ -95,12 +102,7 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: M
     backward  decay point first, so that every event decays where it is asked for, however far away it was made
     """
     products = PRODUCTS if form.on_shell[0] else PAIR
-    scattering: tuple[Stage, ...] = {
-        "rest": (SCATTERING,),
-        "response": (SCATTERING, RESPONSE),
-        "gas": (GAS_SCATTERING,),
-    }[motion]
-    momenta = GAS_MOMENTA if motion == "gas" else MOMENTA
+    scattering, momenta = scattering_of(motion)
     forward = (FLUX, TARGETS, LINE_OF_SIGHT, *scattering, AIM, momenta, products)
     kinds: dict[str, tuple[Stage, ...]] = {
         "forced": (*forward, DECAY_FORCED, TIME),

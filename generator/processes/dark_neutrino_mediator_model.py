@@ -14,9 +14,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from darkhorn.generator.card_mediators import DipoleNeutrino, ScalarNeutrino
 from darkhorn.generator.chain import Params
+from darkhorn.generator.processes.dark_neutrino_model import LEPTONS, Widths, total_width
 from darkhorn.kernels.constants import (
     ELECTRIC_CHARGE,
     HBAR_C,
@@ -31,9 +33,15 @@ from darkhorn.kernels.constants import (
 )
 from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.flight import ctau
+from darkhorn.kernels.matrix_elements.exchange import MomentExchange, ScalarExchange
 from darkhorn.kernels.matrix_elements.neutral_decays import width_through_vector
-from darkhorn.kernels.matrix_elements.radiative_decay import width_radiative, width_radiative_dilepton
+from darkhorn.kernels.matrix_elements.radiative_decay import (
+    moment_dilepton,
+    width_radiative,
+    width_radiative_dilepton,
+)
 from darkhorn.kernels.matrix_elements.scalar_decays import (
+    ScalarDilepton,
     width_scalar_to_leptons,
     width_scalar_to_neutral_pair,
     width_scalar_to_photons,
@@ -41,7 +49,6 @@ from darkhorn.kernels.matrix_elements.scalar_decays import (
     width_to_scalar,
 )
 
-LEPTONS = {"e": MASS_ELECTRON, "mu": MASS_MUON, "tau": MASS_TAU}
 # what the coupling of h' to matter is with the Higgs boson's, sin(theta) times: mass of the particle over v
 HIGGS_LIKE = {
     "e_S": MASS_ELECTRON / HIGGS_VEV,
@@ -54,7 +61,6 @@ NARROW = 100.0  # widths below the threshold, from which h' counts as on shell
 BROAD = 0.01  # width over mass from which a state is told to be broad
 HEAVIEST_PAIR = 0.6  # GeV: up to here the decays of h' to hadrons are known well enough
 LIGHTEST_PHOTONS = 1e-6  # GeV: where the integral over the mass of a pair of photons begins
-Widths = dict[str, dict[str, jax.Array]]  # particle -> channel -> partial width, GeV
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,62 @@ class Scheme:
         """Names of all that it decays to."""
         return ("N4", "nu") if self.dual else ("nu",)
 
-    @property
-    def chain(self) -> str:
-        """Form of the generated decay: "photon", "scalar" (on shell) or "pair" (through a virtual scalar)."""
-        if self.mediator == "dipole":
+
+FINALS = {"gamma": "", "e+e-": "e", "mu+mu-": "mu"}  # word of a card -> lepton
+NEGLIGIBLE = 1e-6  # of the visible decays: such a decay is not generated
+
+
+@dataclass(frozen=True)
+class Decay:
+    """A decay of the produced state that is generated: to which daughter ("nu" or "N4"), to what (word of FINALS)."""
+
+    daughter: str
+    final: str
+
+    def form(self, scheme: Scheme) -> str:
+        """What of it is known before compilation: "photon", "scalar" (h' on shell), "pair" (through a virtual h' or
+        photon).
+        """
+        if self.final == "gamma":
             return "photon"
-        return "scalar" if self.daughter in self.on_shell else "pair"
+        return "scalar" if self.daughter in scheme.on_shell else "pair"
+
+
+def decays_of(card: Any, model: Params, scheme: Scheme) -> list[Decay]:
+    """The decays to the final states of `generate.visible`, but for those with less than NEGLIGIBLE of their sum.
+
+    Raises InputError where none is open.
+    """
+    widths = host_widths(model, scheme)
+    wanted = card.generate.final_states
+    every = {Decay(daughter, final): 0.0 for daughter in scheme.daughters for final in FINALS if final in wanted}
+    found = {decay: float(visible_width(widths, scheme, decay)) for decay in every}
+    total = sum(found.values())
+    if not total > 0:
+        raise InputError(
+            "generate.visible",
+            f"{' and '.join(wanted)}, to which {scheme.produced} cannot decay",
+            "a final state that is lighter than the mass difference, and than an h' on shell",
+            "`darkhorn widths CARD` shows what is open.",
+        )
+    return [decay for decay, width in found.items() if width > NEGLIGIBLE * total]
+
+
+def visible_width(widths: Widths, scheme: Scheme, decay: Decay) -> jax.Array:
+    """Partial width (GeV) of a decay; 0 where there is none."""
+    n, lepton = widths[scheme.produced], FINALS[decay.final]
+    zero = jnp.zeros(())
+    if not lepton:
+        return n.get(f"{decay.daughter} gamma", zero)
+    if decay.daughter in scheme.on_shell:
+        hprime = widths["Hprime"]
+        return n[f"{decay.daughter} Hprime"] / total_width(widths, "Hprime") * hprime[f"{lepton}+ {lepton}-"]
+    return n.get(f"{decay.daughter} {lepton}+ {lepton}-", zero)
+
+
+def decay_params(scheme: Scheme, decay: Decay) -> Any:
+    """Zeros and a one (daughters, FINALS) that choose a decay."""
+    return np.array([[float(decay == Decay(daughter, final)) for final in FINALS] for daughter in scheme.daughters])
 
 
 def scheme_of(card: Any) -> Scheme:
@@ -228,11 +284,6 @@ def _all_scalar_widths(model: Params, scheme: Scheme) -> Widths:
     return {scheme.produced: n, "Hprime": hprime}
 
 
-def total_width(widths: Widths, particle: str) -> jax.Array:
-    """Sum of the partial widths of a particle, GeV."""
-    return sum(widths[particle].values(), jnp.zeros(()))
-
-
 host_widths = jax.jit(partial_widths, static_argnums=1)
 
 
@@ -247,7 +298,7 @@ def warn_of_limits(model: Params, scheme: Scheme) -> None:
             PhysicsWarning,
             stacklevel=2,
         )
-    if scheme.chain == "scalar":
+    if scheme.on_shell:
         flown = HBAR_C / float(total_width(widths, "Hprime")) / float(model["mhprime"])  # at a momentum of 1 GeV
         if flown > 1.0:
             warnings.warn(
@@ -257,8 +308,8 @@ def warn_of_limits(model: Params, scheme: Scheme) -> None:
             )
 
 
-def strength_of(params: Params, mediator: str) -> jax.Array:
-    """Product of the couplings at both ends of the propagator, for a projectile and a scatterer.
+def exchange_of(params: Params, mediator: str) -> MomentExchange | ScalarExchange:
+    """What is exchanged, with the product of the couplings at both ends, for a projectile and a scatterer.
 
     dipole  mu e Z for a nucleus, mu e for a nucleon (its form factors hold its charge), GeV^-1
     scalar  s (Z g_p + N g_n)
@@ -267,68 +318,60 @@ def strength_of(params: Params, mediator: str) -> jax.Array:
     model = params["model"]
     own: jax.Array = jnp.sum(params["flavour"] * model["beam"])
     if mediator == "dipole":
-        charge: jax.Array = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
-        strength: jax.Array = own * ELECTRIC_CHARGE * charge
-        return strength
-    of_protons: jax.Array = params["protons"] * matter_coupling(model, "p_S")
-    return jnp.asarray(own * (of_protons + params["neutrons"] * matter_coupling(model, "n_S")))
+        return MomentExchange(
+            own * ELECTRIC_CHARGE * jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
+        )
+    of_matter = params["protons"] * matter_coupling(model, "p_S") + params["neutrons"] * matter_coupling(model, "n_S")
+    return ScalarExchange(model["mhprime"], own * of_matter)
 
 
 @lru_cache
-def prepare(scheme: Scheme) -> Any:
+def prepare(scheme: Scheme, form: str) -> Any:
     """The function that derives, inside the compiled program, what the stages read from what a card sets. One per
-    scheme.
+    scheme and `Decay.form`.
     """
 
     def prepared(params: Params) -> Params:
-        """params: as `strength_of`, with `q2_scale` (GeV^2) and `signs` (2,), the shares of N -> daughter and ->
-        anti-daughter.
+        """params: as `exchange_of`, with `decay` of `decay_params`, and `signs` (2,), the shares of N -> daughter and
+        -> anti-daughter.
         """
-        model = params["model"]
-        widths = partial_widths(model, scheme)
+        model, chosen = params["model"], params["decay"]
+        widths = host_widths(model, scheme)
         total = total_width(widths, scheme.produced)
         share = model["beam"] ** 2 / jnp.sum(model["beam"] ** 2)
+        visible = jnp.stack(
+            [jnp.stack([visible_width(widths, scheme, Decay(d, f)) for f in FINALS]) for d in scheme.daughters]
+        )
+
+        def of_daughter(quantity: Any) -> jax.Array:
+            return jnp.sum(chosen * jnp.stack([quantity(model, name) for name in scheme.daughters])[:, None])
+
+        def of_pair(values: list[Any]) -> jax.Array:
+            return jnp.sum(chosen * jnp.stack([jnp.zeros(()), *map(jnp.asarray, values)])[None])
+
+        m_j, coupling = of_daughter(_mass_of), of_daughter(coupling_to)
+        m_lepton = of_pair([LEPTONS[name] for name in FINALS.values() if name])
         derived: dict[str, Any] = {
             "m_n": model["m_n"],
-            "m_j": model["m_j"],
+            "m_j": m_j,
+            "m_lepton": m_lepton,
             "majorana": model["majorana"],
             "width_n": total,
             "ctau_n": ctau(total),
-            "strength": strength_of(params, scheme.mediator),
+            "branching": jnp.sum(chosen * visible) / total,
+            "exchange": exchange_of(params, scheme.mediator),
             "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
         }
-        n = widths[scheme.produced]
-        if scheme.mediator == "dipole":
-            return {**params, **derived, "branching": n[f"{scheme.daughter} gamma"] / total}
-        square, scale = model["mhprime"] * model["mhprime"], params["q2_scale"]
-        derived |= {
-            "m_scalar": model["mhprime"],
-            "width_scalar": total_width(widths, "Hprime"),
-            "decay_coupling": coupling_to(model, scheme.daughter),
-            "lepton_coupling": matter_coupling(model, "e_S"),
-            # where the propagator or the form factor falls off, whichever is first
-            "q2_pole": square * scale / (square + scale),
-        }
-        if scheme.chain == "scalar":
-            pairs = widths["Hprime"]["e+ e-"] / derived["width_scalar"]
-            derived["branching"] = n[f"{scheme.daughter} Hprime"] / total * pairs
+        if scheme.mediator == "scalar":
+            derived["m_scalar"] = model["mhprime"]
+        if form == "pair" and scheme.mediator == "dipole":
+            derived["dilepton"] = moment_dilepton(model["m_n"], m_j, m_lepton, coupling, model["majorana"])
+        elif form == "pair":
+            matter = of_pair([matter_coupling(model, f"{name}_S") for name in FINALS.values() if name])
+            derived["dilepton"] = ScalarDilepton(
+                model["m_n"], m_j, model["mhprime"], total_width(widths, "Hprime"), m_lepton, coupling, matter,
+                model["majorana"],
+            )  # fmt: skip
         return {**params, **derived}
 
     return prepared
-
-
-def width_rows(model: Params, scheme: Scheme) -> list[dict[str, Any]]:
-    """Rows of `darkhorn widths`: one per open channel, then one per particle."""
-    widths = host_widths(model, scheme)
-    rows: list[dict[str, Any]] = []
-    for particle, channels in widths.items():
-        total = float(total_width(widths, particle))
-        rows += [
-            {"particle": particle, "channel": name, "width_GeV": float(w), "branching_ratio": float(w) / total}
-            for name, w in channels.items()
-            if w > 0
-        ]
-    for particle in widths:
-        total = float(total_width(widths, particle))
-        rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
-    return rows

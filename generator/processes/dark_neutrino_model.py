@@ -27,6 +27,7 @@ from darkhorn.kernels.constants import (
     WEAK_NEUTRAL_COUPLING,
 )
 from darkhorn.kernels.errors import InputError, PhysicsWarning
+from darkhorn.kernels.matrix_elements.exchange import VectorExchange
 from darkhorn.kernels.matrix_elements.neutral_decays import (
     width_three_neutrinos,
     width_through_vector,
@@ -383,18 +384,6 @@ def vertices_of(params: Params) -> Vertices:
     )
 
 
-def width_rows(model: Params, scheme: Scheme) -> list[dict[str, Any]]:
-    """Rows of `darkhorn widths`: one per open channel, then one per unstable particle."""
-    widths = host_widths(model, scheme)
-    totals = {particle: float(total_width(widths, particle)) for particle in widths}
-    rows: list[dict[str, Any]] = []
-    for particle, channels in widths.items():
-        rows += [
-            {"particle": particle, "channel": n, "width_GeV": float(w), "branching_ratio": float(w) / totals[particle]}
-            for n, w in channels.items()
-            if w > 0
-        ]
-    for particle, total in totals.items():
-        if total > 0:
-            rows.append({"particle": particle, "total_width_GeV": total, "ctau_cm": HBAR_C / total})
-    return rows
+def exchange_of(params: Params) -> VectorExchange:
+    """What is exchanged. params: as `vertices_of`, with `chirality` (+1 for a neutrino, -1 for an antineutrino)."""
+    return VectorExchange(params["model"]["mzprime"], params["chirality"], vertices_of(params))

@@ -4,6 +4,7 @@ Units: GeV, cm; momenta in the detector frame. All numbers come from `params`.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,33 +13,28 @@ from darkhorn.generator.chain import Params, Stage, State, same
 from darkhorn.generator.stages import SAME_N
 from darkhorn.kernels.kinematics import FourVector, Vector, four
 from darkhorn.kernels.matrix_elements import fermi_gas
+from darkhorn.kernels.matrix_elements.exchange import Exchange
 from darkhorn.kernels.matrix_elements.fermi_gas import Kinematics, Uniforms, response_of_free_nucleons
 
 COMPONENTS = ("e", "px", "py", "pz")
 
 
 def _gas_density(params: Params, x: Kinematics) -> jax.Array:
-    return fermi_gas.density(
-        x,
-        params["m_n"],
-        params["m_zprime"],
-        params["helicity"],
-        params["chirality"],
-        params["target"],
-        params["vertices"],
-        params["gas"],
-    )
+    return fermi_gas.density(x, params["m_n"], params["helicity"], params["target"], params["gas"], params["exchange"])
 
 
 def _gas_scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """Q^2 flat in 1/(Q^2 + pole); energy transfer, energy and azimuth of the nucleon flat; azimuth of N flat.
+    """Q^2 along the fall of the propagator or of the form factor; energy transfer, energy and azimuth of the nucleon
+    flat; azimuth of N flat.
 
-    The factor is d^4 sigma / dQ^2 domega dE_p dphi times the Jacobian, in 1e-38 cm^2. params: `m_n`, `m_zprime`,
-    `helicity`, `chirality`, `q2_pole`, `target`, `vertices`, `gas`.
+    The factor is d^4 sigma / dQ^2 domega dE_p dphi times the Jacobian, in 1e-38 cm^2. params: `m_n`, `helicity`,
+    `target`, `gas`, `exchange`, `q2_scale`, `q2_floor`.
     """
     m = params["m_n"]
+    exchange: Exchange = params["exchange"]
+    draw = partial(exchange.draw_q2, scale=params["q2_scale"], floor=params["q2_floor"])
     x, jacobian = fermi_gas.sample(
-        Uniforms(u[0], u[1], u[2], u[3]), state["energy"], m, params["target"].mass, params["q2_pole"], params["gas"]
+        Uniforms(u[0], u[1], u[2], u[3]), state["energy"], m, params["target"].mass, params["gas"], draw
     )
     energy, across, parallel = fermi_gas.n4_momentum(x, m)
     columns = {

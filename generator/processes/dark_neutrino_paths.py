@@ -23,11 +23,11 @@ from darkhorn.generator.processes.dark_neutrino_model import (
     Transition,
     Widths,
     beam_vertices,
+    exchange_of,
     host_widths,
     mass_key,
     matter_vertex,
     total_width,
-    vertices_of,
     virtual_transitions,
 )
 from darkhorn.kernels.constants import HBAR_C
@@ -239,7 +239,7 @@ def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
     """
 
     def prepared(params: Params) -> Params:
-        """params: as `vertices_of`, with `path` of `path_params`, `q2_scale` and `q2_floor` (GeV^2), `signs` (2,), the
+        """params: as `exchange_of`, with `path` of `path_params`, `signs` (2,), the
         shares of N -> daughter and -> anti-daughter, and `daughter_pdg` (steps, 6).
         """
         return {**params, **derived(params, host_widths(params["model"], scheme))}
@@ -247,15 +247,11 @@ def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
     @jax.jit  # apart from the widths, whose program all forms share
     def derived(params: Params, widths: Widths) -> Params:
         model, path = params["model"], params["path"]
-        mz2, scale = model["mzprime"] * model["mzprime"] + params["q2_floor"], params["q2_scale"]
         numbers: dict[str, Any] = {
             **_step(model, scheme, widths, path["first"], params["signs"]),
             "ctau_zprime": ctau(total_width(widths, "Zprime")),
-            "vertices": vertices_of(params),
+            "exchange": exchange_of(params),
             "daughter_pdg": params["daughter_pdg"][0],
-            # where the propagator or the form factor falls off, whichever is first; fixed under differentiation: it
-            # only steers
-            "q2_pole": mz2 * scale / (mz2 + scale),
         }
         if len(form.on_shell) == 2:
             second = _step(model, scheme, widths, path["second"], params["signs"])

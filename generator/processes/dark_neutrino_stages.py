@@ -22,9 +22,9 @@ from darkhorn.kernels.matrix_elements.dilepton_decay import (
     sample_dilepton,
     within_limits,
 )
+from darkhorn.kernels.matrix_elements.exchange import Exchange
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, chain_density, sample_chain
-from darkhorn.kernels.matrix_elements.upscattering import dsigma_dq2, invariants
-from darkhorn.kernels.sampling import flat_in_inverse
+from darkhorn.kernels.matrix_elements.upscattering import invariants
 from darkhorn.kernels.trigonometry import sincos2pi
 
 
@@ -40,21 +40,20 @@ def momentum_columns(prefix: str, p: FourVector) -> State:
 
 def _scattering_density(params: Params, state: State) -> jax.Array:
     """dsigma/dQ^2, 1e-38 cm^2/GeV^2. params: as `_scattering`."""
-    return dsigma_dq2(
-        state["energy"], state["q2"], params["m_n"], params["m_zprime"], params["helicity"], params["chirality"],
-        params["target"], params["vertices"],
-    )  # fmt: skip
+    exchange: Exchange = params["exchange"]
+    return exchange.dsigma_dq2(state["energy"], state["q2"], params["m_n"], params["helicity"], params["target"])
 
 
 def _scattering(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """Q^2 flat in 1/(Q^2 + pole), which takes the propagator or the form factor away; azimuth flat.
+    """Q^2 along the fall of the propagator or of the form factor; azimuth flat.
 
-    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. params: `m_n`, `m_zprime`, `helicity`, `chirality`,
-    `q2_pole`, `target`, `vertices`.
+    The factor is dsigma/dQ^2 times dQ^2/du, in 1e-38 cm^2. params: `m_n`, `helicity`, `target`, `exchange` (what is
+    exchanged, kernels/matrix_elements/exchange.py), `q2_scale`, `q2_floor`.
     """
     energy, m, mass = state["energy"], params["m_n"], params["target"].mass
     cm = invariants(energy, m, mass)
-    q2, jacobian = flat_in_inverse(u[0], cm.q2_min, cm.q2_max, params["q2_pole"])
+    exchange: Exchange = params["exchange"]
+    q2, jacobian = exchange.draw_q2(u[0], cm.q2_min, cm.q2_max, params["q2_scale"], params["q2_floor"])
     density = _scattering_density(params, {"energy": energy, "q2": q2})
     return {"q2": q2, "azimuth": u[1], **scattered(energy, q2, m, mass)}, density * jacobian
 

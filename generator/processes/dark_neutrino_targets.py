@@ -35,6 +35,8 @@ RESPONSE = {"closure": CLOSURE, "pauli": PAULI}
 # neutron has no charge, so that its cross section is flat in Q^2 as far as blocking reaches, however light the Z'.
 SCALE_NUCLEUS, SCALE_NUCLEON = 6 * (HBAR_C_FM / 3.4) ** 2, 0.4
 FLOOR_NEUTRON = 0.03
+# The same for a photon and a scalar on nucleons of a Fermi gas, where blocking flattens what falls as 1/Q^2
+FLOOR_GAS = {"dipole": 0.02, "scalar": 0.005}
 
 Motion = Literal["rest", "response", "gas"]
 

@@ -56,6 +56,12 @@ class DileptonModel(NamedTuple):
         one = jnp.ones_like(self.m)
         return sample_chain(angles, self.m, self.m_j, q, self.m_lepton, helicity, self.majorana, one, spin_axis)
 
+    def angular_density(self, q: jax.Array, helicity: jax.Array, cosine: jax.Array, lepton: Vector) -> jax.Array:
+        """Density d^4N/(dcos dphi dOmega_l) of what `chain` draws."""
+        one = jnp.ones_like(self.m)
+        masses = self.m, self.m_j, q, self.m_lepton
+        return chain_density(*masses, helicity, self.majorana, one, cosine, lepton)
+
 
 class DileptonUniforms(NamedTuple):
     """Uniform numbers of N -> nu_j l- l+: each (n,)."""
@@ -106,8 +112,8 @@ def _spectrum(q2: jax.Array, offset: jax.Array, model: DileptonModel) -> jax.Arr
 def dilepton_density(kinematics: DileptonKinematics, model: DileptonModel, helicity: jax.Array) -> jax.Array:
     """d^5 Gamma/(dq^2 dcos dphi dOmega_l), GeV^-1: the one density that samples, weights and reweights.
 
-    dGamma/dq^2 times `chain_density` at m_V = q. helicity is the polarisation along the spin axis (any number in
-    [-1, 1]), without effect for Majorana.
+    dGamma/dq^2 times the model's `angular_density` at m_V = q. helicity is the polarisation along the spin axis (any
+    number in [-1, 1]), without effect for Majorana.
 
     Shapes broadcast. Zero outside the limits of q^2. Accuracy as `dilepton_spectrum`.
     """
@@ -115,10 +121,7 @@ def dilepton_density(kinematics: DileptonKinematics, model: DileptonModel, helic
     low, high = _limits(model)
     inside = (q2 > low) & (q2 < high)
     q2 = jnp.where(inside, q2, 0.5 * (low + high))
-    m, m_j, m_lepton, majorana = model.m, model.m_j, model.m_lepton, model.majorana
-    one = jnp.ones_like(m)
-    angles = chain_density(m, m_j, jnp.sqrt(q2), m_lepton, helicity, majorana, one, cosine, e)
-    density = dilepton_spectrum(q2, model) * angles
+    density = dilepton_spectrum(q2, model) * model.angular_density(jnp.sqrt(q2), helicity, cosine, e)
     return jnp.where(inside, density, 0.0)
 
 

@@ -2,10 +2,9 @@
 
 The nucleon has a momentum p uniform in the sphere |p| < p_F and leaves the removal energy E_b behind: k1 + (E_p - E_b,
 p) = k3 + k4 with E_p = sqrt(M^2 + p^2) and k4 on its mass shell; states |p4| < p_F are occupied and blocked. |M|^2 is
-that of `upscattering.amplitude_squared` with k2 = (E_p, p) on shell and q~ = k4 - k2 (the energy given to the nucleon
-is omega - E_b), form factors and propagators at the true Q^2 = -(k1 - k3)^2; terms q^mu q^nu/m_Z'^2, which the
-non-conservation ~E_b leaves, are dropped. The flux is that of a nucleus at rest: 1/(4 E E_p). The helicity of N is
-that in the rest frame of the nucleus, and K = (E3 - h p3)(1, -h khat3) there.
+that of the mediator (`exchange`) with k2 = (E_p, p) on shell and q~ = k4 - k2 (the energy given to the nucleon is omega
+- E_b), form factors and propagators at the true Q^2 = -(k1 - k3)^2. The flux is that of a nucleus at rest: 1/(4 E E_p).
+The helicity of N is that in the rest frame of the nucleus, and K = (E3 - h p3)(1, -h khat3) there.
 
 Source of the model: R. A. Smith, E. J. Moniz, Nucl. Phys. B 43 (1972) 605, with off-shell kinematics after T. de
 Forest, Nucl. Phys. A 392 (1983) 232.
@@ -20,6 +19,7 @@ The gas holds the whole of the scattering that excites the nucleus: it is added 
 For scattering on nucleons at rest there is instead `response_of_free_nucleons`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -28,14 +28,12 @@ import jax.numpy as jnp
 from darkhorn.kernels.constants import HBAR_C_SQUARED
 from darkhorn.kernels.form_factors import fourier_bessel
 from darkhorn.kernels.kinematics import FourVector, Vector, four, transverse_axes
-from darkhorn.kernels.matrix_elements.upscattering import (
-    Products,
-    Target,
-    Vertices,
-    amplitude_squared,
-    nucleon_form_factors,
-)
+from darkhorn.kernels.matrix_elements.exchange import Bound, Exchange
+from darkhorn.kernels.matrix_elements.upscattering import Target
 from darkhorn.kernels.trigonometry import sincos2pi
+
+# (uniform number, low, high) -> (Q^2, dQ^2/du), GeV^2
+DrawQ2 = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class FermiGas(NamedTuple):
@@ -177,20 +175,13 @@ def energy_range(q2: jax.Array, omega: jax.Array, mass: jax.Array, gas: FermiGas
 
 
 def density(
-    x: Kinematics,
-    m: jax.Array,
-    m_zprime: jax.Array,
-    helicity: jax.Array,
-    chirality: jax.Array,
-    target: Target,
-    vertices: Vertices,
-    gas: FermiGas,
+    x: Kinematics, m: jax.Array, helicity: jax.Array, target: Target, gas: FermiGas, exchange: Exchange
 ) -> jax.Array:
     """d^4 sigma/dQ^2 domega dE_p dphi per nucleon for one helicity of N: THE density of the process.
 
     Units: GeV in; 1e-38 cm^2/GeV^4/radian out. Shapes: x (n,), the rest scalars or broadcastable. helicity -1
-    (conserving) or +1 (flipping), in the laboratory; chirality +1 for a neutrino, -1 for an antineutrino. Zero outside
-    the physical and unblocked range, never NaN. Times Z or N it is the incoherent cross section of a nucleus.
+    (conserving) or +1 (flipping), in the laboratory. Zero outside the physical and unblocked range, never NaN. Times Z
+    or N it is the incoherent cross section of a nucleus.
     """
     mass, e_b = target.mass, gas.removal_energy
     energy, q2, omega = x.energy, x.q2, x.omega
@@ -206,28 +197,42 @@ def density(
     q = jnp.sqrt(q2 + omega * omega)
     e_p = jnp.where(inside, x.nucleon_energy, e_f)
 
-    # helicity vector K = kappa (1, -h khat3); 1 -+ cos theta_3 as distances of Q^2 from its two limits
+    # helicity vectors K = kappa (1, -h khat3); 1 -+ cos theta_3 as distances of Q^2 from its two limits
+    orientation = helicity * exchange.orientation
+    ahead = orientation < 0
     sum_ep = e3 + p3
-    kappa = jnp.where(helicity < 0, sum_ep, m * m / sum_ep)
+    kappa, other = jnp.where(ahead, sum_ep, m * m / sum_ep), jnp.where(ahead, m * m / sum_ep, sum_ep)
     forward = m * m * (2 * omega + m * m / sum_ep) / sum_ep
     backward = 2 * energy * sum_ep - m * m
-    k_k1 = 0.5 * kappa * jnp.where(helicity < 0, q2 - forward, backward - q2) / p3
     k1_across, k1_along, k3_along = _about_q(energy, q2, omega, q, p3, m, forward, backward)
 
     # the nucleon: along q by energy conservation, across it with the azimuth phi
     w = omega - e_b
     given2 = q2 + e_b * (omega + w)
     p_along = (2 * e_p * w - given2) / (2 * q)
-    p_across = _root(e_p * e_p - mass * mass - p_along * p_along)
-    _, cosine = sincos2pi(x.azimuth / (2 * jnp.pi))
-    overlap = k1_across * p_across * cosine
-    k1_k2 = energy * e_p - k1_along * p_along - overlap
-    k_k2 = kappa * (e_p + helicity * (k3_along * p_along + overlap) / p3)
-    k1_q = -0.5 * (m * m + q2) - energy * e_b
-    k_q = k_k1 - m * m - kappa * e_b
-    products = Products(k_k1, k_k2, k_k2 + k_q, k1_k2, k1_k2 + k1_q, k_q, k1_q, given2)
-    form = nucleon_form_factors(q2, m_zprime, target, vertices)
-    amplitude2 = amplitude_squared(products, mass, form, chirality)
+    bound = Bound(
+        energy=energy,
+        e3=e3,
+        p3=p3,
+        m=m,
+        q2=q2,
+        omega=omega,
+        q=q,
+        given2=given2,
+        removal_energy=e_b,
+        nucleon_energy=e_p,
+        p_along=p_along,
+        p_across=_root(e_p * e_p - mass * mass - p_along * p_along),
+        azimuth_cosine=sincos2pi(x.azimuth / (2 * jnp.pi))[1],
+        k1_across=k1_across,
+        k1_along=k1_along,
+        k3_along=k3_along,
+        orientation=orientation,
+        kappa=kappa,
+        k_k1=0.5 * kappa * jnp.where(ahead, q2 - forward, backward - q2) / p3,
+        other_k1=0.5 * other * jnp.where(ahead, backward - q2, q2 - forward) / p3,
+    )
+    amplitude2 = exchange.amplitude_squared(bound, target)
     sphere = 3 / (4 * jnp.pi * gas.momentum**3)
     result = 0.5 * amplitude2 * sphere / (64 * jnp.pi * energy * energy * q) * HBAR_C_SQUARED
     return jnp.where(inside, jnp.maximum(result, 0.0), 0.0)
@@ -244,21 +249,16 @@ def _about_q(
 
 
 def sample(
-    u: Uniforms, energy: jax.Array, m: jax.Array, mass: jax.Array, q2_pole: jax.Array, gas: FermiGas
+    u: Uniforms, energy: jax.Array, m: jax.Array, mass: jax.Array, gas: FermiGas, draw_q2: DrawQ2
 ) -> tuple[Kinematics, jax.Array]:
     """Kinematics of an event and the Jacobian dQ^2 domega dE_p dphi/du, GeV^4 radian: times `density`, the weight.
 
-    Q^2 is flat in 1/(Q^2 + q2_pole), the others flat in their exact intervals. The mean of the weight is the total
-    cross section per nucleon. Choose q2_pole = m_Z'^2 s/(m_Z'^2 + s) with s = 0.4 GeV^2 for protons, and s itself for
-    neutrons, whose magnetic amplitude vanishes at Q^2 = 0. A weight is zero below threshold only. Shapes: u and energy
-    (n,), the rest scalars.
+    Q^2 is that of draw_q2(u, low, high) -> (Q^2, dQ^2/du), the others flat in their exact intervals. The mean of the
+    weight is the total cross section per nucleon. A weight is zero below threshold only. Shapes: u and energy (n,),
+    the rest scalars.
     """
     bottom_q2, top_q2 = q2_range(energy, m, mass, gas)
-    width = top_q2 - bottom_q2
-    low, high = bottom_q2 + q2_pole, top_q2 + q2_pole
-    between = low + width * u.q2
-    q2 = jnp.clip(bottom_q2 + width * low * (1 - u.q2) / between, bottom_q2, top_q2)
-    jacobian = low * high * width / (between * between)
+    q2, jacobian = draw_q2(u.q2, bottom_q2, top_q2)
     least_omega, _, most_omega = omega_range(energy, q2, m, mass, gas)
     omega = least_omega + (most_omega - least_omega) * u.omega
     least, e_f = energy_range(q2, omega, mass, gas)

@@ -5,6 +5,7 @@ differentiable.
 import jax
 import jax.numpy as jnp
 
+from darkhorn.kernels.matrix_elements.exchange import Exchange
 from darkhorn.kernels.matrix_elements.fermi_gas import (
     FermiGas,
     Kinematics,
@@ -14,7 +15,7 @@ from darkhorn.kernels.matrix_elements.fermi_gas import (
     omega_range,
     q2_range,
 )
-from darkhorn.kernels.matrix_elements.upscattering import Target, Vertices
+from darkhorn.kernels.matrix_elements.upscattering import Target
 from darkhorn.kernels.quadrature import gauss_legendre
 
 _AZIMUTHS = 4  # |M|^2 is a quadratic polynomial in cos phi: equal steps of a quarter turn integrate it exactly
@@ -25,12 +26,10 @@ def dsigma_dq2(
     energy: jax.Array,
     q2: jax.Array,
     m: jax.Array,
-    m_zprime: jax.Array,
     helicity: jax.Array,
-    chirality: jax.Array,
     target: Target,
-    vertices: Vertices,
     gas: FermiGas,
+    exchange: Exchange,
     nodes: int = 16,
 ) -> jax.Array:
     """dsigma/dQ^2 per bound nucleon for one helicity of N, 1e-38 cm^2/GeV^2.
@@ -53,7 +52,7 @@ def dsigma_dq2(
                 azimuth.reshape((1,) * nucleon_energy.ndim + azimuth.shape),
             )  # fmt: skip
             x = Kinematics(*arrays)
-            return jnp.sum(density(x, m, m_zprime, helicity, chirality, target, vertices, gas), axis=-1)
+            return jnp.sum(density(x, m, helicity, target, gas, exchange), axis=-1)
 
         return gauss_legendre(over_nucleon, least, jnp.maximum(most, least), _NODES_NUCLEON)
 
@@ -65,12 +64,10 @@ def dsigma_dq2(
 def total(
     energy: jax.Array,
     m: jax.Array,
-    m_zprime: jax.Array,
     helicity: jax.Array,
-    chirality: jax.Array,
     target: Target,
-    vertices: Vertices,
     gas: FermiGas,
+    exchange: Exchange,
     nodes: int = 20,
     omega_nodes: int = 16,
 ) -> jax.Array:
@@ -86,7 +83,7 @@ def total(
     def integrand(log_q2: jax.Array) -> jax.Array:
         q2 = jnp.exp(log_q2)
         e = energy[..., None, None]
-        return q2 * dsigma_dq2(e, q2, m, m_zprime, helicity, chirality, target, vertices, gas, omega_nodes)
+        return q2 * dsigma_dq2(e, q2, m, helicity, target, gas, exchange, omega_nodes)
 
     return jnp.sum(gauss_legendre(integrand, edges[..., :-1], edges[..., 1:], nodes), axis=-1)
 

@@ -224,15 +224,26 @@ class ChainDecay(NamedTuple):
     cos_neutrino: jax.Array
 
 
-def neutrino_slope(m: jax.Array, m_j: jax.Array, m_vector: jax.Array, helicity: jax.Array) -> jax.Array:
+def neutrino_slope(
+    m: jax.Array, m_j: jax.Array, m_vector: jax.Array, helicity: jax.Array, *, mirror: float = 1.0
+) -> jax.Array:
     """Slope a of the density (1 + a cos theta)/2 of the daughter neutrino about the spin axis.
 
-    a = h sqrt(lambda) (r^2 + 2x - 1) / [(1 - r^2)^2 + x (1 + r^2) - 2 x^2]: h = -1 sends the neutrino forward. 0 for
-    Majorana (h = 0). Shapes broadcast; GeV.
+    a = h sqrt(lambda) (r^2 + 2x - 1) / [(1 - r^2)^2 + x (1 + r^2) - 2 x^2]: h = -1 sends the neutrino forward; mirror =
+    -1 (see `chain_density_terms`): h sqrt(lambda) (1 - r^2 - x/2) / `moment_bracket`. 0 for Majorana (h = 0). Shapes
+    broadcast; GeV.
     """
     r2, x = (m_j / m) ** 2, (m_vector / m) ** 2
     root_lambda = 2 * two_body_momentum(m, m_j, m_vector) / m
+    if mirror < 0:
+        return helicity * root_lambda * (1 - r2 - 0.5 * x) / moment_bracket(m, m_j, m_vector)
     return helicity * root_lambda * (r2 + 2 * x - 1) / _vector_bracket(m, m_j, m_vector)
+
+
+def moment_bracket(m: jax.Array, m_j: jax.Array, m_vector: jax.Array) -> jax.Array:
+    """(1 - r^2)^2 - x (1 + r^2)/2 - x^2/2 of the width by a magnetic moment. Shapes broadcast; GeV."""
+    r, x = m_j / m, (m_vector / m) ** 2
+    return ((1 - r) * (1 + r)) ** 2 - 0.5 * x * (1 + r * r + x)
 
 
 def chain_density_terms(
@@ -243,6 +254,8 @@ def chain_density_terms(
     helicity: jax.Array,
     majorana: jax.Array,
     cos_neutrino: jax.Array,
+    *,
+    mirror: float = 1.0,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(A, B, cos alpha, sin alpha) of the lepton density A - B (khat.e)(phat.e) in the rest frame of the vector.
 
@@ -251,13 +264,17 @@ def chain_density_terms(
     m_l^2/m_V^2, b^2 = 1 - 4d; K0 = m (E - h k c)/m_V, Kz = m (k - h E c)/m_V, Kx = -h m s, with E, k the vector's
     energy and momentum in the frame of N, c = cos_neutrino. For a Majorana N the terms of both helicities add: h -> 0
     in K. Shapes broadcast; GeV^2 (a common factor is dropped).
+
+    mirror = -1: N decays by a transition magnetic moment to a photon of mass m_V. Between the conserved currents p_j is
+    then replaced by kappa = 2 (q.p_j) q - q^2 p_j, in the photon's rest frame q^2 times p_j seen in a mirror, and K by
+    that of the other helicity: phat is turned round, h changes its sign. (Trace made for this project.)
     """
-    h = helicity * (1 - majorana)
+    h = helicity * (1 - majorana) * mirror
     k = two_body_momentum(m, m_j, m_vector)
     energy = jnp.sqrt(k * k + m_vector * m_vector)
     sine = jnp.sqrt(jnp.maximum((1 - cos_neutrino) * (1 + cos_neutrino), 0.0))
     k0 = m * (energy - h * k * cos_neutrino) / m_vector
-    kz = m * (k - h * energy * cos_neutrino) / m_vector
+    kz = mirror * m * (k - h * energy * cos_neutrino) / m_vector
     kx = -h * m * sine
     p0 = (m * m - m_j * m_j - m_vector * m_vector) / (2 * m_vector)
     p = m * k / m_vector
@@ -279,6 +296,8 @@ def chain_density(
     polarised: jax.Array,
     cos_neutrino: jax.Array,
     lepton: Vector,
+    *,
+    mirror: float = 1.0,
 ) -> jax.Array:
     """Density d^4N/(dcos dphi dOmega_l) of what `sample_chain` draws; its integral is 1.
 
@@ -287,10 +306,12 @@ def chain_density(
     the pair (z' along nu_j, x' along the part of the spin axis across it). Shapes broadcast; GeV. The chain must be
     open.
     """
-    a, b, cos_alpha, sin_alpha = chain_density_terms(m, m_j, m_vector, m_lepton, helicity, majorana, cos_neutrino)
+    masses = m, m_j, m_vector
+    a, b, cos_alpha, sin_alpha = chain_density_terms(*masses, m_lepton, helicity, majorana, cos_neutrino, mirror=mirror)
     b = b * polarised
-    shape = (a - b * (cos_alpha * lepton.z + sin_alpha * lepton.x) * lepton.z) / (3 * a - b * cos_alpha)
-    polar = 1 + neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana)) * cos_neutrino
+    z = mirror * lepton.z
+    shape = (a - b * (cos_alpha * z + sin_alpha * lepton.x) * z) / (3 * a - b * cos_alpha)
+    polar = 1 + neutrino_slope(*masses, helicity * (1 - majorana), mirror=mirror) * cos_neutrino
     return polar * shape * (3 / (16 * jnp.pi * jnp.pi))
 
 
@@ -304,6 +325,8 @@ def sample_chain(
     majorana: jax.Array,
     polarised: jax.Array,
     spin_axis: Vector,
+    *,
+    mirror: float = 1.0,
 ) -> ChainDecay:
     """N -> nu_j Z', Z' -> l- l+ with the spin of N and the polarisation of the Z' kept; weight 1, nothing is rejected.
 
@@ -311,11 +334,11 @@ def sample_chain(
     squares, A - B (khat.e)(phat.e) = sum_i lambda_i (e.a_i)^2, a_i = (bisector of khat and phat, in-plane normal to
     it, out of plane), lambda = (A - B (1 + cos alpha)/2, A + B (1 - cos alpha)/2, A), all >= 0 and summing to 3A - B
     cos alpha: choose i, then e.a_i has density proportional to its square. `polarised` = 0 drops the polarisation of
-    the Z' (isotropic leptons), for comparison only.
+    the Z' (isotropic leptons), for comparison only. mirror: as in `chain_density_terms`.
 
     Shapes: u and spin_axis (n,), the rest broadcast. Units GeV. The chain must be open. Differentiable in the masses.
     """
-    cosine = linear_cosine(u.polar, neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana)))
+    cosine = linear_cosine(u.polar, neutrino_slope(m, m_j, m_vector, helicity * (1 - majorana), mirror=mirror))
     sin_phi, cos_phi = sincos2pi(u.azimuth)
     sine = jnp.sqrt(jnp.maximum((1 - cosine) * (1 + cosine), 0.0))
     ax, ay = transverse_axes(spin_axis)
@@ -324,7 +347,8 @@ def sample_chain(
     x_axis = spin_axis.scale(sine).minus(transverse.scale(cosine))  # transverse part of the spin axis
     y_axis = ax.scale(sin_phi).minus(ay.scale(cos_phi))
 
-    a, b, cos_alpha, sin_alpha = chain_density_terms(m, m_j, m_vector, m_lepton, helicity, majorana, cosine)
+    masses = m, m_j, m_vector
+    a, b, cos_alpha, sin_alpha = chain_density_terms(*masses, m_lepton, helicity, majorana, cosine, mirror=mirror)
     b = b * polarised
     first = a - 0.5 * b * (1 + cos_alpha)
     second = a + 0.5 * b * (1 - cos_alpha)
@@ -344,7 +368,7 @@ def sample_chain(
     half_c = jnp.sqrt(jnp.maximum(0.5 * (1 + cos_alpha), 1e-300))
     half_s = jnp.where(sin_alpha < 0, -1.0, 1.0) * jnp.sqrt(jnp.maximum(0.5 * (1 - cos_alpha), 1e-300))
     e_x = half_s * e_bisector + half_c * e_normal
-    e_z = half_c * e_bisector - half_s * e_normal
+    e_z = mirror * (half_c * e_bisector - half_s * e_normal)
 
     k = two_body_momentum(m, m_j, m_vector)
     energy = jnp.sqrt(k * k + m_vector * m_vector)

@@ -1,4 +1,4 @@
-"""N -> nu_j gamma through a transition magnetic moment: width, density, sampler; the width of N -> nu_j l+ l-.
+"""N -> nu_j gamma and N -> nu_j l+ l- through a transition magnetic moment: widths, densities, samplers.
 
     L = (mu/2) Nbar sigma^{mu nu} P_L nu_j F_{mu nu} + h.c.,    amplitude mu ubar_j sigma^{mu nu} k_mu eps*_nu P_R u_N
 
@@ -18,7 +18,15 @@ import jax.numpy as jnp
 
 from darkhorn.kernels.constants import ELECTRIC_CHARGE
 from darkhorn.kernels.kinematics import FourVector, Vector, along, direction, four, two_body_momentum
-from darkhorn.kernels.matrix_elements.neutral_decays import width_vector_to_leptons
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel
+from darkhorn.kernels.matrix_elements.neutral_decays import (
+    ChainAngles,
+    ChainDecay,
+    chain_density,
+    moment_bracket,
+    sample_chain,
+    width_vector_to_leptons,
+)
 from darkhorn.kernels.quadrature import gauss_legendre
 from darkhorn.kernels.sampling import linear_cosine
 from darkhorn.kernels.trigonometry import sincos2pi
@@ -61,9 +69,9 @@ def width_virtual_photon(
     with 3 x r added in the bracket (a real mu: sigma between Majorana fields is antisymmetric, which makes it a
     transition electric dipole). Shapes broadcast; GeV. Zero where closed.
     """
-    r, x = m_j / m, q2 / (m * m)
-    root_lambda = 2 * two_body_momentum(m, m_j, jnp.sqrt(q2)) / m
-    bracket = ((1 - r) * (1 + r)) ** 2 - 0.5 * x * (1 + r * r + x) + majorana * 3 * x * r
+    q = jnp.sqrt(q2)
+    root_lambda = 2 * two_body_momentum(m, m_j, q) / m
+    bracket = moment_bracket(m, m_j, q) + majorana * 3 * q2 * m_j / (m * m * m)
     return moment**2 * m**3 / (16 * jnp.pi) * root_lambda * bracket * (1 + majorana)
 
 
@@ -124,3 +132,37 @@ def sample_radiative(
     momentum = jnp.broadcast_to(_photon_energy(m, m_j), cosine.shape)
     neutrino = four(momentum + m_j * m_j / m, n.scale(momentum))  # (m^2 + m_j^2)/2m, the digits of m kept
     return RadiativeDecay(neutrino, four(momentum, n.scale(-momentum)), cosine)
+
+
+class MomentDilepton(DileptonModel):
+    """N -> nu_j l- l+ through a virtual photon: the numbers of `DileptonModel`, with the moment mu (GeV^-1) for d and
+    the charge e for g. Make it with `moment_dilepton`.
+    """
+
+    def width_to_boson(self, q: jax.Array) -> jax.Array:
+        """Gamma(N -> nu_j gamma*) for a photon of mass q."""
+        return width_virtual_photon(self.m, self.m_j, q * q, self.coupling, self.majorana)
+
+    def chain(self, angles: ChainAngles, q: jax.Array, helicity: jax.Array, spin_axis: Vector) -> ChainDecay:
+        """The decay through a photon of mass q, of weight 1."""
+        one, masses = jnp.ones_like(self.m), (self.m, self.m_j, q, self.m_lepton)
+        return sample_chain(angles, *masses, helicity, self.majorana, one, spin_axis, mirror=-1.0)
+
+    def angular_density(self, q: jax.Array, helicity: jax.Array, cosine: jax.Array, lepton: Vector) -> jax.Array:
+        """Density of what `chain` draws."""
+        one, masses = jnp.ones_like(self.m), (self.m, self.m_j, q, self.m_lepton)
+        return chain_density(*masses, helicity, self.majorana, one, cosine, lepton, mirror=-1.0)
+
+
+_PHOTON = 1e-6  # mass and width of the photon in units of the lepton's mass: 1e-12 of 1/q^4, and a pole that is none
+
+
+def moment_dilepton(
+    m: jax.Array, m_j: jax.Array, m_lepton: jax.Array, moment: jax.Array, majorana: jax.Array
+) -> MomentDilepton:
+    """The model of N -> nu_j l- l+. Its density is d^5 Gamma, the integral of which is `width_radiative_dilepton`;
+    accuracy 1e-12. Scalars; GeV.
+    """
+    photon = _PHOTON * m_lepton
+    charge = jnp.full_like(m, ELECTRIC_CHARGE)
+    return MomentDilepton(m, m_j, photon, photon, m_lepton, moment, charge, majorana)

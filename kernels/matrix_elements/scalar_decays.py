@@ -25,7 +25,7 @@ from darkhorn.kernels.constants import (
     MASS_W,
 )
 from darkhorn.kernels.kinematics import FourVector, Vector, along, direction, four, is_open, two_body_momentum
-from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonKinematics, DileptonModel, dilepton_spectrum
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, ChainDecay
 from darkhorn.kernels.sampling import linear_cosine
 from darkhorn.kernels.trigonometry import sincos2pi
@@ -189,15 +189,7 @@ class ScalarDilepton(DileptonModel):
         """The decay through a scalar of mass q on shell, of weight 1."""
         return sample_scalar_chain(angles, self.m, self.m_j, q, self.m_lepton, helicity, self.majorana, spin_axis)
 
-
-def scalar_dilepton_density(kinematics: DileptonKinematics, model: ScalarDilepton, helicity: jax.Array) -> jax.Array:
-    """d^5 Gamma/(dq^2 dcos dphi dOmega_l), GeV^-1: dGamma/dq^2 (1 + a cos)/(4 pi)/(4 pi), a of `scalar_slope`.
-
-    Arguments as of `dilepton_density`. Zero outside the limits of q^2.
-    """
-    q2 = kinematics.q2
-    inside = (q2 > 4 * model.m_lepton**2) & (q2 < (model.m - model.m_j) ** 2)
-    q2 = jnp.where(inside, q2, 0.5 * (4 * model.m_lepton**2 + (model.m - model.m_j) ** 2))
-    slope = scalar_slope(model.m, model.m_j, jnp.sqrt(q2), helicity * (1 - model.majorana))
-    density = dilepton_spectrum(q2, model) * (1 + slope * kinematics.cos_neutrino) / (16 * jnp.pi**2)
-    return jnp.where(inside, density, 0.0)
+    def angular_density(self, q: jax.Array, helicity: jax.Array, cosine: jax.Array, lepton: Vector) -> jax.Array:
+        """(1 + a cos)/(16 pi^2), a of `scalar_slope`."""
+        slope = scalar_slope(self.m, self.m_j, q, helicity * (1 - self.majorana))
+        return (1 + slope * cosine) / (16 * jnp.pi**2)

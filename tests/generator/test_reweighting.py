@@ -38,6 +38,8 @@ def light() -> Events:
 
 # ------------------------------------------------------------------------------------------------- the contract
 CHAINS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dipole, gas": ("miniboone-dipole", {**LIGHT, "physics.regimes": ["p-elastic"]}),
+    "dipole, pairs": ("miniboone-dipole", {**LIGHT, "generate.visible": "e+e-"}),
     "forced": ("microboone", LIGHT),
     "free": ("microboone", {**LIGHT, "force_decay": False}),
     "virtual": ("microboone", {**LIGHT, **HEAVY}),

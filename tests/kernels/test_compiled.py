@@ -139,6 +139,7 @@ CASES: dict[str, Case] = {
         rows((0.2, 0.6), (0.0, 0.1), (0.01, 0.3), (1e-9, 1e-6), (0.001, 0.004), (0.1, 1), (0.1, 1), (0, 1)),
         sizes=(1, 3, 129),
     ),
+    "moment_bracket": Case(rows((0.2, 0.6), (0.0, 0.1), (0.01, 0.1))),
     "neutrino_slope": Case(lambda rng, n: (between(0.2, 0.6)(rng, n), *masses(0.05, 0.1, -1.0))),
     "chain_density_terms": Case(lambda rng, n: (*masses(0.2, 0.1, 0.06, 0.02, -1.0, 0.0), between(-1, 1)(rng, n))),
     "chain_density": Case(

@@ -163,7 +163,7 @@ def simulated(params: dict[str, Any], energy: float, n: int, rng: np.random.Gene
     products = Products(
         dot(big_k, k1), dot(big_k, k2), dot(big_k, k4), dot(k1, k2), dot(k1, k4), dot(big_k, q), dot(k1, q), -dot(q, q)
     )
-    form = effective_form_factors(jnp.asarray(q2), params["m_zprime"], params["target"], params["vertices"])
+    form = effective_form_factors(jnp.asarray(q2), params["m_zprime"], params["target"], params["exchange"].vertices)
     amplitude2 = np.asarray(amplitude_squared(products, params["target"].mass, form, params["chirality"]))
     weight = HBAR_C_SQUARED / (4 * energy * e_p) * amplitude2 / 2 * 4 * k_star * p3 / (8 * np.pi * (s - off_shell))
     weight = np.where(opened & (length(k4) > p_f), weight, 0.0)
@@ -213,10 +213,9 @@ def test_q2_of_stored_events_follows_the_quadrature(sample: Events) -> None:
     points = np.asarray(low)[:, None] * (np.asarray(high / low)[:, None]) ** grid
     density = jax.jit(
         lambda e, x: dsigma_dq2(
-            e, x, params["m_n"], params["m_zprime"], params["helicity"], params["chirality"], params["target"],
-            params["vertices"], params["gas"], 8,
+            e, x, params["m_n"], params["helicity"], params["target"], params["gas"], params["exchange"], 8
         )
-    )  # fmt: skip
+    )
     height = np.concatenate(
         [np.asarray(density(jnp.asarray(e)[:, None], jnp.asarray(x))) for e, x in
          zip(np.split(energy, 8), np.split(points, 8), strict=True)]
@@ -358,9 +357,7 @@ def test_density_of_stored_events_is_the_density_they_were_made_with(sample: Eve
     for stage in (GAS_SCATTERING, AIM, GAS_MOMENTA):
         state |= stage.run(old, state, u)[0]
     kinematics = Kinematics(*(state[n] for n in ("energy", "q2", "omega", "nucleon_energy", "nucleon_azimuth")))
-    direct = fermi_gas_density(
-        kinematics, *(old[n] for n in ("m_n", "m_zprime", "helicity", "chirality", "target", "vertices", "gas"))
-    )
+    direct = fermi_gas_density(kinematics, *(old[n] for n in ("m_n", "helicity", "target", "gas", "exchange")))
     np.testing.assert_allclose(GAS_SCATTERING.density(old, state), direct, rtol=1e-7)
 
 

@@ -57,7 +57,7 @@ def test_two_states() -> None:
 
 def test_a_nucleus_has_the_charges_of_its_protons_and_neutrons() -> None:
     card = checked({**MODEL, "vertices": {**GIVEN["vertices"], "p_V": 2e-4, "n_V": 3e-4}})  # type: ignore[dict-item]
-    whole, nucleon = (vertices_of(couplings(card, model_of(card), nuclide("Ar40"), regime, 14, "N4"))
+    whole, nucleon = (vertices_of(couplings(card, model_of(card), "N4", nuclide("Ar40"), regime, 14))
                       for regime in ("coherent", "p-elastic"))  # fmt: skip
     assert float(whole.dark_hadron) == pytest.approx(18 * 2e-4 + 22 * 3e-4, rel=1e-13, abs=0.0)
     assert (float(nucleon.dark_hadron), float(nucleon.dark_other)) == pytest.approx((2e-4, 3e-4), rel=1e-13, abs=0.0)

@@ -1,6 +1,7 @@
 """The bound nucleon against the independent numbers of tests/reference/incoherent.json, and its limits."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import pytest
 from darkhorn.geometry.nuclides import fourier_bessel_of, nuclide
 from darkhorn.kernels.kinematics import FourVector, Vector, along, four
 from darkhorn.kernels.matrix_elements import fermi_gas, fermi_gas_totals, upscattering
+from darkhorn.kernels.matrix_elements.exchange import VectorExchange
 from darkhorn.kernels.matrix_elements.fermi_gas import FermiGas, Uniforms
 from darkhorn.kernels.matrix_elements.upscattering import Target, Vertices
 from darkhorn.kernels.quadrature import gauss_legendre
@@ -27,34 +29,33 @@ def numbers(*values: float) -> list[jax.Array]:
     return [jnp.asarray(v, jnp.float64) for v in values]
 
 
-def setup(entry: dict[str, Any]) -> tuple[list[jax.Array], Target, Vertices, FermiGas]:
-    """[E, m, m_Z'], target, vertices, gas of an entry; the magnetic moments are those of its calculation."""
+def setup(entry: dict[str, Any]) -> tuple[list[jax.Array], Target, VectorExchange, FermiGas]:
+    """[E, m], target, Z', gas of an entry; the magnetic moments are those of its calculation."""
     given = entry["inputs"]
     proton = given["nucleon"] == "p"
     moments = (2.792, -1.913) if proton else (-1.913, 2.792)
     mass, one, radius, charge, *mu = numbers(given["M_nucleon"], 1.0, 2.0, float(proton), *moments)
     target = Target(mass, one, radius, jnp.asarray([1.0, 0.5]), charge, *mu)
-    scales = numbers(given["E_nu"], given["m_N"], given["m_Zprime"])
+    (m_zprime,) = numbers(given["m_Zprime"])
     return (
-        scales,
+        numbers(given["E_nu"], given["m_N"]),
         target,
-        Vertices(*numbers(given["d"], given["g_e"], 0.0, 0.0)),
+        VectorExchange(m_zprime, ONE, Vertices(*numbers(given["d"], given["g_e"], 0.0, 0.0))),
         FermiGas(*numbers(given["pF"], given["E_b"])),
     )
 
 
 TOTAL = jax.jit(fermi_gas_totals.total)
 DSIGMA = jax.jit(fermi_gas_totals.dsigma_dq2)
-FREE = jax.jit(upscattering.dsigma_dq2)
+FREE = jax.jit(VectorExchange.dsigma_dq2)
 DENSITY = jax.jit(fermi_gas.density)
 
 
 @ALL
 def test_totals_per_helicity(entry: dict[str, Any]) -> None:
-    (energy, m, m_zprime), target, vertices, gas = setup(entry)
+    (energy, m), target, exchange, gas = setup(entry)
     found = {
-        name: 1e-38 * float(TOTAL(energy, m, m_zprime, jnp.asarray(h), ONE, target, vertices, gas))
-        for name, h in HELICITIES.items()
+        name: 1e-38 * float(TOTAL(energy, m, jnp.asarray(h), target, gas, exchange)) for name, h in HELICITIES.items()
     }
     expected = entry["value_cm2_per_nucleon"]
     # the stated error is that of the sum; a suppressed helicity has 1e-5 of its own
@@ -67,13 +68,13 @@ def test_totals_per_helicity(entry: dict[str, Any]) -> None:
 
 @ALL
 def test_distribution_in_q2_and_the_other_responses(entry: dict[str, Any]) -> None:
-    (energy, m, m_zprime), target, vertices, gas = setup(entry)
+    (energy, m), target, exchange, gas = setup(entry)
     table = entry["dsigma_dQ2"]
     q2 = jnp.asarray(table["Q2_GeV2"])
     bound, free = [], []
     for h in (-ONE, ONE):
-        bound.append(1e-38 * np.asarray(DSIGMA(energy, q2, m, m_zprime, h, ONE, target, vertices, gas)))
-        free.append(1e-38 * np.asarray(FREE(energy, q2, m, m_zprime, h, ONE, target, vertices)))
+        bound.append(1e-38 * np.asarray(DSIGMA(energy, q2, m, h, target, gas, exchange)))
+        free.append(1e-38 * np.asarray(FREE(exchange, energy, q2, m, h, target)))
     np.testing.assert_allclose(bound[0], table["conserving"], rtol=3e-9)
     np.testing.assert_allclose(bound[0] + bound[1], table["value_cm2_per_GeV2"], rtol=3e-9)
     np.testing.assert_allclose(free[0] + free[1], table["free"], rtol=3e-9)
@@ -85,7 +86,7 @@ def test_distribution_in_q2_and_the_other_responses(entry: dict[str, Any]) -> No
 def test_closure_and_free_responses_of_a_nucleus(number: int) -> None:
     """Z times the total of a nucleon at rest, with 1 - F^2 and bare; F the tabulated charge density."""
     entry = ENTRIES[number]
-    (energy, m, m_zprime), target, vertices, gas = setup(entry)
+    (energy, m), target, exchange, gas = setup(entry)
     what = nuclide(entry["inputs"]["target"])
     radius, coefficients = fourier_bessel_of(what, 20)
     target = target._replace(radius=jnp.asarray(radius), coefficients=jnp.asarray(coefficients))
@@ -95,7 +96,7 @@ def test_closure_and_free_responses_of_a_nucleus(number: int) -> None:
     def integral(kind: jax.Array) -> jax.Array:
         def integrand(log_q2: jax.Array) -> jax.Array:
             q2 = jnp.exp(log_q2)
-            both = [upscattering.dsigma_dq2(energy, q2, m, m_zprime, h, ONE, target, vertices) for h in (-ONE, ONE)]
+            both = [exchange.dsigma_dq2(energy, q2, m, h, target) for h in (-ONE, ONE)]
             response = fermi_gas.response_of_free_nucleons(q2, kind, target, gas.momentum)
             return q2 * response * (both[0] + both[1])
 
@@ -109,21 +110,20 @@ def test_closure_and_free_responses_of_a_nucleus(number: int) -> None:
 
 @jax.jit
 def weights(
-    u: jax.Array, scales: list[jax.Array], h: jax.Array, target: Target, vertices: Vertices, gas: FermiGas
+    u: jax.Array, scales: list[jax.Array], h: jax.Array, target: Target, exchange: VectorExchange, gas: FermiGas
 ) -> Any:
-    energy, m, m_zprime = scales
-    x, jacobian = fermi_gas.sample(
-        Uniforms(*u), jnp.broadcast_to(energy, u.shape[1:]), m, target.mass, m_zprime**2, gas
-    )
-    return x, fermi_gas.density(x, m, m_zprime, h, ONE, target, vertices, gas) * jacobian
+    energy, m = scales
+    draw = partial(exchange.draw_q2, scale=jnp.asarray(1e3), floor=0 * m)
+    x, jacobian = fermi_gas.sample(Uniforms(*u), jnp.broadcast_to(energy, u.shape[1:]), m, target.mass, gas, draw)
+    return x, fermi_gas.density(x, m, h, target, gas, exchange) * jacobian
 
 
 @pytest.mark.parametrize("number", [0, 13, 17, 24])
 @pytest.mark.parametrize("helicity", HELICITIES)
 def test_mean_weight_of_the_sampler_is_the_total(number: int, helicity: str) -> None:
-    scales, target, vertices, gas = setup(ENTRIES[number])
+    scales, target, exchange, gas = setup(ENTRIES[number])
     u = jnp.asarray(np.random.default_rng(number).random((4, 100_000)))
-    _, weight = weights(u, scales, jnp.asarray(HELICITIES[helicity]), target, vertices, gas)
+    _, weight = weights(u, scales, jnp.asarray(HELICITIES[helicity]), target, exchange, gas)
     weight = 1e-38 * np.asarray(weight)
     expected = ENTRIES[number]["value_cm2_per_nucleon"][helicity]
     assert abs(weight.mean() - expected) < 4 * weight.std() / np.sqrt(weight.size)
@@ -142,9 +142,9 @@ class Made(NamedTuple):
 
 
 def events(number: int, n: int = 2000) -> tuple[fermi_gas.Kinematics, Made, Any]:
-    scales, target, vertices, gas = setup(ENTRIES[number])
+    scales, target, exchange, gas = setup(ENTRIES[number])
     u = jnp.asarray(np.random.default_rng(5).random((4, n)))
-    x, _ = weights(u, scales, -ONE, target, vertices, gas)
+    x, _ = weights(u, scales, -ONE, target, exchange, gas)
     axis = Vector(*(jnp.full(n, c) for c in (0.36, -0.48, 0.8)))
     nucleus = jnp.asarray(11.1749)
     energy, across, parallel = fermi_gas.n4_momentum(x, scales[1])
@@ -159,7 +159,7 @@ def mass2(p: FourVector) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("number", [0, 11, 24])
 def test_four_momenta(number: int) -> None:
-    x, p, ((_, m, _), target, gas) = events(number)
+    x, p, ((_, m), target, gas) = events(number)
     mass = float(target.mass)
     for a, b, c in zip(p.neutrino.plus(p.struck), p.n4, p.recoil, strict=True):
         np.testing.assert_allclose(a, b + c, atol=1e-14)
@@ -224,8 +224,8 @@ def test_kinematics_come_back_from_four_momenta() -> None:
 def test_products_are_those_of_the_four_momenta() -> None:
     """The density from four-vectors: the contraction of the two tensors written out with explicit spin vectors."""
     x, p, (scales, target, gas) = events(6, 50)
-    _, _, vertices, _ = setup(ENTRIES[6])
-    energy, m, m_zprime = scales
+    _, _, exchange, _ = setup(ENTRIES[6])
+    energy, m = scales
     n4 = np.stack([np.asarray(c) for c in p.n4])
     k1, p4 = (np.stack([np.asarray(c) for c in v]) for v in (p.neutrino, p.recoil))
     p2 = np.stack([np.asarray(c) for c in p.struck]) + np.array([[float(gas.removal_energy)], [0], [0], [0]])
@@ -237,7 +237,7 @@ def test_products_are_those_of_the_four_momenta() -> None:
     momentum = np.linalg.norm(n4[1:], axis=0)
     spin = np.concatenate([momentum[None], n4[0] * n4[1:] / momentum]) / float(m)
     q2_tilde = -dot(p4 - p2, p4 - p2)
-    form = upscattering.effective_form_factors(x.q2, m_zprime, target, vertices)
+    form = upscattering.effective_form_factors(x.q2, exchange.m_zprime, target, exchange.vertices)
     f1, f2 = np.asarray(form.f1), np.asarray(form.f2)
     mass2_ = float(target.mass) ** 2
     total_p, q = p2 + p4, p4 - p2
@@ -252,7 +252,7 @@ def test_products_are_those_of_the_four_momenta() -> None:
         amplitude2 = np.einsum("ijn,ik,jl,kln->n", lepton, metric, metric, hadron)
         norm = 3 / (4 * np.pi * float(gas.momentum) ** 3) * 3.8937937217e10 / (64 * np.pi * float(energy) ** 2)
         expected = 0.5 * amplitude2 * norm / np.linalg.norm((k1 - n4)[1:], axis=0)
-        found = DENSITY(x, m, m_zprime, jnp.asarray(h), ONE, target, vertices, gas)
+        found = DENSITY(x, m, jnp.asarray(h), target, gas, exchange)
         np.testing.assert_allclose(found, expected, rtol=1e-8 if h < 0 else 1e-6)
 
 
@@ -260,57 +260,56 @@ def test_products_are_those_of_the_four_momenta() -> None:
 @pytest.mark.parametrize("chirality", [-1.0, 1.0])
 def test_a_gas_without_momentum_is_a_free_nucleon(helicity: float, chirality: float) -> None:
     """Conserving: identical. Flipping differs by the frame of the helicity unless both are summed."""
-    (energy, m, m_zprime), target, vertices, _ = setup(ENTRIES[13])
-    vertices = vertices._replace(weak_lepton=jnp.asarray(0.3), weak_hadron=jnp.asarray(40.0))
+    (energy, m), target, exchange, _ = setup(ENTRIES[13])
+    vertices = exchange.vertices._replace(weak_lepton=jnp.asarray(0.3), weak_hadron=jnp.asarray(40.0))
+    exchange = exchange._replace(vertices=vertices, chirality=jnp.asarray(chirality))
     gas = FermiGas(*numbers(1e-3, 0.0))
     q2 = jnp.asarray([0.05, 0.1, 0.2, 0.4, 0.6])
-    h, c = numbers(helicity, chirality)
+    (h,) = numbers(helicity)
     if helicity < 0:
         total = (-1.0, 1.0)
-        bound = sum(DSIGMA(energy, q2, m, m_zprime, jnp.asarray(f), c, target, vertices, gas) for f in total)
-        free = sum(FREE(energy, q2, m, m_zprime, jnp.asarray(f), c, target, vertices) for f in total)
+        bound = sum(DSIGMA(energy, q2, m, jnp.asarray(f), target, gas, exchange) for f in total)
+        free = sum(FREE(exchange, energy, q2, m, jnp.asarray(f), target) for f in total)
         np.testing.assert_allclose(bound, free, rtol=2e-4)
     else:
         light = jnp.asarray(1e-4)
-        bound = DSIGMA(energy, q2, light, m_zprime, h, c, target, vertices, gas)
-        conserving = DSIGMA(energy, q2, light, m_zprime, -h, c, target, vertices, gas)
+        bound = DSIGMA(energy, q2, light, h, target, gas, exchange)
+        conserving = DSIGMA(energy, q2, light, -h, target, gas, exchange)
         assert np.all(np.asarray(bound) < 1e-6 * np.asarray(conserving))
 
 
 def test_blocking_removes_small_momentum_transfers() -> None:
-    (energy, _, m_zprime), target, vertices, gas = setup(ENTRIES[1])
+    (energy, _), target, exchange, gas = setup(ENTRIES[1])
     gas = gas._replace(removal_energy=jnp.asarray(0.0))
     light, h = jnp.asarray(1e-3), -ONE
     q2 = jnp.asarray([1e-6, 1e-5, 1e-4, 3e-4, 1e-3])
-    ratio = DSIGMA(energy, q2, light, m_zprime, h, ONE, target, vertices, gas) / FREE(
-        energy, q2, light, m_zprime, h, ONE, target, vertices
-    )
+    ratio = DSIGMA(energy, q2, light, h, target, gas, exchange) / FREE(exchange, energy, q2, light, h, target)
     # a gas at rest: 3|q|/4p_F; motion changes the flux seen by the nucleons, not the linear law
     np.testing.assert_allclose(ratio / fermi_gas.pauli_response(q2, target.mass, gas.momentum), 1.0, atol=0.1)
     assert ratio[0] < 0.005
 
 
 def test_closed_channels_are_zero_and_finite() -> None:
-    _, target, vertices, gas = setup(ENTRIES[0])
-    m, m_zprime = numbers(0.4, 0.03)
+    _, target, exchange, gas = setup(ENTRIES[0])
+    (m,) = numbers(0.4)
     least = float(fermi_gas.threshold(m, target.mass, gas))
     u = jnp.asarray(np.random.default_rng(2).random((4, 64)))
     for energy in (0.01, 0.3, 0.999 * least, 0.5, 0.8):
-        args = (u, [jnp.asarray(energy), m, m_zprime], -ONE, target, vertices, gas)
+        args = (u, [jnp.asarray(energy), m], -ONE, target, exchange, gas)
         x, weight = weights(*args)
         assert all(np.all(np.isfinite(c)) for c in (*x, weight))
         assert np.all(np.asarray(weight) >= 0)
         assert bool(np.any(np.asarray(weight) > 0)) == (energy > least)
-        assert (energy < least) <= (float(TOTAL(args[1][0], m, m_zprime, -ONE, ONE, target, vertices, gas)) == 0.0)
+        assert (energy < least) <= (float(TOTAL(args[1][0], m, -ONE, target, gas, exchange)) == 0.0)
 
 
 def test_gradient_of_the_weight_is_that_of_finite_differences() -> None:
-    scales, target, vertices, gas = setup(ENTRIES[4])
+    scales, target, exchange, gas = setup(ENTRIES[4])
     u = jnp.asarray(np.random.default_rng(3).random((4, 16)))
 
     @jax.jit
     def mean(m: jax.Array) -> jax.Array:
-        return jnp.mean(weights(u, [scales[0], m, scales[2]], -ONE, target, vertices, gas)[1])
+        return jnp.mean(weights(u, [scales[0], m], -ONE, target, exchange, gas)[1])
 
     step = 1e-6
     difference = (mean(scales[1] + step) - mean(scales[1] - step)) / (2 * step)
@@ -318,10 +317,10 @@ def test_gradient_of_the_weight_is_that_of_finite_differences() -> None:
 
 
 def test_compiled_is_eager() -> None:
-    scales, target, vertices, gas = setup(ENTRIES[4])
+    scales, target, exchange, gas = setup(ENTRIES[4])
     u = jnp.asarray(np.random.default_rng(4).random((4, 7)))
-    compiled = weights(u, scales, ONE, target, vertices, gas)
+    compiled = weights(u, scales, ONE, target, exchange, gas)
     with jax.disable_jit():
-        eager = weights(u, scales, ONE, target, vertices, gas)
+        eager = weights(u, scales, ONE, target, exchange, gas)
     for a, b in zip(jax.tree.leaves(compiled), jax.tree.leaves(eager), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10)

@@ -14,13 +14,17 @@ from scipy import integrate
 from darkhorn.kernels.constants import ALPHA as FINE_STRUCTURE
 from darkhorn.kernels.constants import HIGGS_VEV, MASS_ELECTRON, MASS_MUON, MASS_PION
 from darkhorn.kernels.kinematics import Vector
-from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonUniforms, dilepton_kinematics, sample_dilepton
+from darkhorn.kernels.matrix_elements.dilepton_decay import (
+    DileptonUniforms,
+    dilepton_density,
+    dilepton_kinematics,
+    sample_dilepton,
+)
 from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, width_through_vector
 from darkhorn.kernels.matrix_elements.scalar_decays import (
     ScalarDilepton,
     _fermion_loop,
     sample_scalar_chain,
-    scalar_dilepton_density,
     scalar_slope,
     width_scalar_to_leptons,
     width_scalar_to_neutral_pair,
@@ -198,7 +202,7 @@ def test_three_body_density_by_matrices(majorana: float, helicity: float, rng: n
     # dPS = dq^2/2pi x p dOmega/(16 pi^2 m) x p* dOmega*/(16 pi^2 q), over the flux 2m
     expected = squared / (2 * M) * p / (16 * np.pi**2 * M) * star / (16 * np.pi**2 * q) / (2 * np.pi)
     kinematics = dilepton_kinematics(decay.neutrino, decay.negative, decay.positive, tilted(n))
-    ours = np.asarray(scalar_dilepton_density(kinematics, model, number(helicity)))
+    ours = np.asarray(dilepton_density(kinematics, model, number(helicity)))
     np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-12 * expected.max())
 
 
