@@ -94,7 +94,7 @@ class BeamSimulation:
         if self.secondaries:
             yield from self._nucleons(seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
-            at_rest = stopped_kaons(self.stopped, self.beam.absorber, self.batch)
+            at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
             yield Batch(321, STOPPED, f"{self.beam.name}/absorber/321", number, at_rest)
 
     def _numbers(self, label: str, seed: int, number: int) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from goodness import PULL
 
-from darkhorn.generator.beams.propagate import Outcome, Start, medium, propagate
+from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS
+from darkhorn.generator.beams.propagate import Outcome, Place, Start, medium, propagate
 from darkhorn.generator.beams.simulate import BeamFlux, simulate_flux
-from darkhorn.generator.beams.sources import Sources
+from darkhorn.generator.beams.sources import Sources, pions_of_pions
 from darkhorn.generator.beams.targets import Fin
 from darkhorn.generator.beams.windows import point_in, window
 from darkhorn.generator.streams import channel_key
@@ -24,6 +25,7 @@ from darkhorn.geometry.beamlines import AIR
 from darkhorn.geometry.numi import NUMI, PLACES, to_beam
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.horn import Track
+from darkhorn.kernels.kinematics import Vector
 
 N = 1024
 BEAM = NUMI["numi-le"]
@@ -43,22 +45,21 @@ def between(flux: BeamFlux, low: float, high: float, pdg: int = 14, **which: int
     return float(content[inside].sum()), float(np.sqrt(np.sum(error[inside] ** 2)))
 
 
-# ---- the whole beamline, 12 000 particles
+# ---- the whole beamline, 12 000 particles, without secondaries (which take four times as long to compile)
 
 
 @pytest.fixture(scope="module")
 def small() -> list[BeamFlux]:
-    return simulate_flux("numi-le", "neutrino", ("minerva", "microboone"), 12 * 1023)
+    return simulate_flux("numi-le", "neutrino", ("minerva", "microboone"), 12 * 1023, secondaries=False)
 
 
 def test_a_small_run_through_the_whole_beamline(small: list[BeamFlux]) -> None:
     on_axis, aside = small
     found, error = between(on_axis, 1, 10)
     assert 0 < error < 0.08 * found
-    assert found == pytest.approx(LE_INTEGRAL, abs=0.15 * LE_INTEGRAL + 4 * error)
-    shares = [between(on_axis, 1, 10, origin=origin)[0] / found for origin in (0, 1, 2)]
-    assert sum(shares) == pytest.approx(1, abs=1e-9)
-    assert 0.65 < shares[0] < 0.9  # secondaries: 21 % in a prototype
+    # 0.70 to 0.88 for a prototype without secondaries
+    assert found == pytest.approx(0.79 * LE_INTEGRAL, abs=0.09 * LE_INTEGRAL + 4 * error)
+    assert {origin for _, _, origin in on_axis.content} == {0, 3}
     assert on_axis.edges[-1] == 40.0
     assert {row["parent"] for row in on_axis.rows()} == {211, -211, 321, -321, 130, 13, -13, "total"}
     assert between(aside, 0, 40)[0] < 0.05 * between(on_axis, 0, 40)[0]
@@ -84,8 +85,8 @@ def carry(start: Start, mode: str = "neutrino", pdg: int = 211, **changes: objec
 
 
 def one_beam(p: float, theta: float, z: float) -> Start:
-    track = Track(*(jnp.full(N, v) for v in (0.0, 0.0, p * np.sin(theta), 0.0, p)))
-    return Start(jnp.full(N, z), track, jnp.ones(N))
+    track = Track(*(jnp.asarray(np.full(N, v)) for v in (0.0, 0.0, p * np.sin(theta), 0.0, p)))
+    return Start(jnp.asarray(np.full(N, z)), track, jnp.ones(N))
 
 
 def spread(rng: np.random.Generator) -> Start:
@@ -129,17 +130,16 @@ def test_air_and_the_walls_of_the_chase() -> None:
     assert float(outcome.interaction.weight[0]) == pytest.approx(-np.expm1(-length * rate) / AIR / rate, rel=1e-9)
     steep = carry(one_beam(5.0, 0.1, 60.0), charge=neutral)
     assert float(jnp.sum(steep.leaving.weight)) == 0
-    assert float(jnp.min(steep.stopped)) > 0.3
+    assert float(jnp.min(steep.stopped)) > 0.1  # the conductors take some away, more so after elastic scattering
 
 
 def test_quasi_elastic_scattering_deflects_and_does_not_absorb() -> None:
-    """Mean p_T^2 of 1/8 GeV^2 per collision, in a block of 95 cm with 0.02 collisions per cm; 1024 particles, 5 sigma."""
+    """Mean p_T^2 of 1/8 GeV^2 per collision, in a block of 95 cm with 0.02 collisions per cm; 5 sigma."""
     table = jnp.zeros((6001, 8)).at[:, 6].set(0.02)
     block = Fin(*map(jnp.asarray, (50.0, -50.0, 50.0)))
     start = one_beam(40.0, 0.0, BEAM.target.start)
-    outcome = carry(
-        start, table=table, shape=block, charge=jnp.asarray(0.0), ctau=jnp.asarray(np.inf), gas=jnp.asarray(0.0)
-    )
+    none, always = jnp.asarray(0.0), jnp.asarray(np.inf)
+    outcome = carry(start, table=table, shape=block, charge=none, ctau=always, gas=none, chase=always)
     np.testing.assert_array_equal(np.asarray(outcome.leaving.weight), 1.0)
     pt2 = np.asarray(outcome.leaving.momentum.x**2 + outcome.leaving.momentum.y**2)
     collisions = -np.expm1(-0.02 * 2.4) * 95.38 / 2.4  # one at most per step of 2.4 cm
@@ -164,6 +164,23 @@ def test_yields_per_proton() -> None:
         assert error < 0.05 * weight.mean()
         assert bool(jnp.all(extrapolated))
         assert float(jnp.max(start.z)) < BEAM.target.end
+
+
+def test_pions_of_pions() -> None:
+    """Numbers and momentum per interaction, against sums over the spectrum x dn/dx = 0.72 (1 - x)^4 + 0.12."""
+    zero = jnp.zeros(N)
+    place = Place(zero, zero, zero, Vector(zero, zero, zero + 60.0), zero + 1)
+    made = pions_of_pions(place, *numbers("pions"), same=True, spectrum=GRAPHITE_PIONS[True])
+    weight, x = np.asarray(made.weight), np.asarray(made.track.p) / 60.0
+    edges = np.linspace(0.05, 1, 100_001)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    density = 0.72 * (1 - middle) ** 4 + 0.12
+    counted = np.where(x > 0.05, weight, 0.0)
+    for found, expected in ((counted, np.mean(density / middle)), (counted * x, np.mean(density))):
+        assert found.mean() == pytest.approx(0.95 * expected, abs=5 * np.std(found) / np.sqrt(N))
+        assert np.std(found) / np.sqrt(N) < 0.06 * found.mean()
+    pt = np.hypot(np.asarray(made.track.px), np.asarray(made.track.py))[x > 0.2]
+    assert np.mean(pt) == pytest.approx(0.4, abs=5 * np.std(pt) / np.sqrt(pt.size))  # 2 x 0.2 GeV
 
 
 # ---- windows
@@ -198,7 +215,11 @@ def test_windows_in_the_frame_of_the_detector(rng: np.random.Generator) -> None:
 def test_published_integral() -> None:
     """LE at MINERvA: 1 to 10 GeV within 10 %. 100 000 particles (1.2 % statistical). No parameter was fitted."""
     on = simulate_flux("numi-le", "neutrino", ("minerva",), 100_000)[0]
-    assert between(on, 1, 10)[0] == pytest.approx(LE_INTEGRAL, rel=0.10)
+    total = between(on, 1, 10)[0]
+    assert total == pytest.approx(LE_INTEGRAL, rel=0.10)
+    shares = [between(on, 1, 10, origin=origin)[0] / total for origin in (0, 1, 2)]
+    assert sum(shares) == pytest.approx(1, abs=1e-9)
+    assert shares[0] == pytest.approx(0.79, abs=0.05)  # as in a prototype
 
 
 @pytest.mark.study
