@@ -48,7 +48,8 @@ def quasi_elastic(pdg: int, nucleus: str, momentum: Array) -> Array:
     """
     peak, high = _QUASI_ELASTIC[pdg, nucleus]
     p = jnp.clip(jnp.asarray(momentum, jnp.float64), LOWEST, _FITS_END)
-    return np.maximum(np.asarray(resonance(p, peak) + regge(p, high)), 0.0)
+    knocked: Array = np.maximum(np.asarray(resonance(p, peak) + regge(p, high)), 0.0)
+    return knocked
 
 
 def _to_carbon(beryllium: Array, aluminium: Array) -> Array:

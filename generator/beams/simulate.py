@@ -43,8 +43,8 @@ MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 NUCLEONS = (2212, 2112)
 PION_TO_MUON, KAON_TO_MUON, KAON_TO_PION = 0.999877, 0.6356, 0.2067
-EDGES = 0.05 * np.arange(201)  # GeV
-NUMI_EDGES = 0.05 * np.arange(801)
+EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
+NUMI_EDGES: Array = 0.05 * np.arange(801, dtype=np.float64)
 # K+ that come to rest in the hadron absorber of NuMI, per proton on target: Spitz, Phys. Rev. D 89 (2014) 073007; other
 # simulations spread by a factor 2 about it
 STOPPED_KAONS = 0.085

@@ -44,10 +44,10 @@ class Protons(NamedTuple):
     cross_section: of the interactions that `length` stands for, mb.
     """
 
+    shape: Rod | Fin
     momentum: jax.Array
     start: jax.Array
     end: jax.Array
-    shape: Rod | Fin
     spot_x: jax.Array
     spot_y: jax.Array
     divergence_x: jax.Array
@@ -65,9 +65,8 @@ def hadrons_of(beam: Beamline) -> HadronModel:
 def protons(beam: Beamline) -> Protons:
     """The protons of a beam on its target."""
     t, hadrons = beam.target, hadrons_of(beam)
-    first = map(jnp.asarray, (t.momentum, t.start, t.end))
-    rest = map(jnp.asarray, (*t.spot, *t.divergence, t.waist, hadrons.length, hadrons.cross_section))
-    return Protons(*first, shape_of(t), *rest)
+    numbers = (t.momentum, t.start, t.end, *t.spot, *t.divergence, t.waist, hadrons.length, hadrons.cross_section)
+    return Protons(shape_of(t), *map(jnp.asarray, numbers))
 
 
 def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Array) -> jax.Array:

@@ -78,10 +78,10 @@ def _numi_window(name: str) -> Window:
         half, disc = (reach, reach, 0.0), 1.0
     else:
         _, low, high = _edges(detector(name, "--detector"))
-        middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
-        half, disc = tuple((b - a) / 2 for a, b in zip(low, high, strict=True)), 0.0
-    edges = (_vector(*(h * c for c in row)) for h, row in zip(half, place.rotation, strict=True))
-    return Window(_vector(*to_beam(place, middle)), *edges, jnp.asarray(disc))
+        (x, y, z), (a, b, c) = ([(m + sign * n) / 2 for n, m in zip(low, high, strict=True)] for sign in (1, -1))
+        middle, half, disc = (x, y, z), (a, b, c), 0.0
+    first, second, third = (_vector(*(h * c for c in row)) for h, row in zip(half, place.rotation, strict=True))
+    return Window(_vector(*to_beam(place, middle)), first, second, third, jnp.asarray(disc))
 
 
 def point_in(w: Window, u: jax.Array, v: jax.Array, t: jax.Array) -> Vector:

@@ -31,9 +31,9 @@ def test_positions_of_the_beamline() -> None:
     le, me = NUMI["numi-le"], NUMI["numi-me"]
     assert le.target.end == pytest.approx(50.38)  # 45 cm upstream, 95.38 cm long: reaches into horn 1
     assert me.target.end == pytest.approx(-20.0)  # NOvA: ends 20 cm before MCZERO
-    for beam, z, current in ((le, 1000.0, 182.1), (me, 1918.0, 200.0)):
+    for beam, place, current in ((le, 1000.0, 182.1), (me, 1918.0, 200.0)):
         placed = [(h.horn.name, h.z_cm, h.current_ka) for h in beam.horns]
-        assert placed == [("numi-1", 3.0, current), ("numi-2", z, current)]
+        assert placed == [("numi-1", 3.0, current), ("numi-2", place, current)]
         (first, radius), (last, same) = beam.decay_region.rings
         assert (first, radius, same) == (4569.9, 99.06, 99.06)
         assert last - first == pytest.approx(67668.1, abs=0.11)  # 676.681 m
