@@ -202,7 +202,7 @@ def propagate(
         dz, entry = part_of_slab(slab, start.z)
         path = dz * track.p / track.pz()
         after, met = step(track, dz, entry, slab.at_high, through.charge * slab.current, skin_depth)
-        in_target = item.in_target * share_inside(through.shape, track, after) * path
+        in_target = item.in_target * share_inside(through.shape, track.x, track.y, after.x, after.y) * path
         in_al = (met.inner_conductor + met.outer_conductor) * path
         place = jnp.clip(track.p / STEP, 0.0, through.table.shape[0] - 1.001)
         cell = place.astype(jnp.int32)

@@ -262,6 +262,13 @@ def beamline(name: str) -> Beamline:
     return BEAMS[name]
 
 
+def rounds_of(beam: Beamline, tracks: int) -> tuple[int, int, int]:
+    """Rounds, particles per batch, and particles per round, for at least `tracks` primary particles."""
+    batches = sum(hadrons_of(beam).shares.values()) + len(NUCLEONS)
+    batch = min(BATCH, max(1024, 1 << (tracks // batches).bit_length()))
+    return max(1, -(-tracks // (batches * BATCH))), batch, batches * batch
+
+
 def simulate_flux(
     beam: str,
     mode: str,
@@ -286,10 +293,7 @@ def simulate_flux(
     edges = EDGES if beam == "bnb" else NUMI_EDGES
     content: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]
     variance: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]
-    per_round = sum(hadrons_of(place).shares.values()) + len(NUCLEONS)
-    rounds = max(1, -(-tracks // (per_round * BATCH)))
-    batch = min(BATCH, max(1024, 1 << (tracks // per_round).bit_length()))
-    per_round *= batch
+    rounds, batch, per_round = rounds_of(place, tracks)
     simulation = BeamSimulation(place, mode, secondaries, batch, stopped)
     for number in range(rounds):
         if progress:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.geometry.beamlines import Target
-from darkhorn.kernels.horn import Track, mean_below, radius
+from darkhorn.kernels.horn import mean_below, radius
 
 _FLAT = 1e-12  # cm
 
@@ -48,16 +48,15 @@ def _between(a: jax.Array, b: jax.Array, low: jax.Array, high: jax.Array) -> tup
     return enter, leave
 
 
-def share_inside(shape: Rod | Fin, before: Track, after: Track) -> jax.Array:
-    """Share, in [0, 1], of the straight line between two points of a track that is inside. Shapes broadcast.
+def share_inside(shape: Rod | Fin, x0: jax.Array, y0: jax.Array, x1: jax.Array, y1: jax.Array) -> jax.Array:
+    """Share, in [0, 1], of the straight line between two points (cm) that is inside. Shapes broadcast.
 
     A fin: exact. A cylinder: the radius is taken to go linearly along the line.
     """
     if isinstance(shape, Rod):
-        first, last = (shape.radius - radius(t.x, t.y) for t in (before, after))
-        return mean_below(first, last)
-    enter_x, leave_x = _between(before.x, after.x, -shape.half_width, shape.half_width)
-    enter_y, leave_y = _between(before.y, after.y, shape.low, shape.high)
+        return mean_below(shape.radius - radius(x0, y0), shape.radius - radius(x1, y1))
+    enter_x, leave_x = _between(x0, x1, -shape.half_width, shape.half_width)
+    enter_y, leave_y = _between(y0, y1, shape.low, shape.high)
     enter = jnp.maximum(jnp.maximum(enter_x, enter_y), 0.0)
     leave = jnp.minimum(jnp.minimum(leave_x, leave_y), 1.0)
     return jnp.maximum(leave - enter, 0.0)
