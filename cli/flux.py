@@ -90,7 +90,8 @@ def command(
         print_json(found.document())
     elif path is None:
         print_table(["neutrino", "parent", "flux (1/cm2/POT)", "mean energy (GeV)"], _table(found.document()))
-        note(f"{found.tracks} particles started; errors are statistical")
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in found.origins().items())
+        note(f"{found.tracks} particles started; errors are statistical; muon neutrinos by origin: {shares}")
 
 
 def _table(document: dict[str, Any]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from darkhorn.geometry.beamlines import AIR, Beamline, DecayRegion, Target
 from darkhorn.geometry.horns import HORNS_OF_BEAMS
 
 _G4NUMI = "geometry of the public g4numi simulation; NIM A 806 (2016) 279 (1507.06690)"
-GRAPHITE = 1.78  # g/cm3: of one fin
+FIN_DENSITY = 1.78  # g/cm3, graphite
 
 # Low energy, position LE010: 47 fins of 20 mm with gaps of 0.3 mm, 6.4 mm wide and 18 mm high, from 35 + 10 cm upstream
 # of MCZERO. Medium energy (NOvA): 48 fins of 24 mm with gaps of 0.5 mm and two more that measure the beam, 7.4 mm wide
@@ -28,7 +28,7 @@ LE_TARGET = Target(
     waist=-45.0,
     source=_G4NUMI,
     material="graphite",
-    density=GRAPHITE * 47 * 2.0 / _LE_LENGTH,
+    density=FIN_DENSITY * 47 * 2.0 / _LE_LENGTH,
     fin=(0.32, -0.9, 0.9),
 )
 ME_TARGET = Target(
@@ -41,7 +41,7 @@ ME_TARGET = Target(
     waist=-143.3,
     source=_G4NUMI,
     material="graphite",
-    density=GRAPHITE * 50 * 2.4 / _ME_LENGTH,
+    density=FIN_DENSITY * 50 * 2.4 / _ME_LENGTH,
     fin=(0.37, -5.93, 0.37),
 )
 

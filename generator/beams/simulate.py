@@ -16,6 +16,7 @@ from darkhorn.fluxes.neutrino_spectra import emissions
 from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import (
     NUCLEON,
+    ORIGINS,
     PRIMARY,
     STOPPED,
     TERTIARY,
@@ -227,10 +228,22 @@ class BeamFlux:
         return sum((self.content[k] for k in keys), zero), np.sqrt(sum((self.variance[k] for k in keys), zero))
 
     def document(self) -> dict[str, Any]:
-        """`{beam, mode, detector, edges_GeV, unit, particles, rows}`, the JSON of `darkhorn flux`."""
+        """`{beam, mode, detector, edges_GeV, unit, particles, origins, rows}`, the JSON of `darkhorn flux`."""
         names = {"beam": self.beam, "mode": self.mode, "detector": self.detector, "particles": self.tracks}
         unit = "cm^-2 POT^-1 per bin"
-        return names | {"edges_GeV": self.edges.tolist(), "unit": unit, "rows": self.rows()}
+        return names | {
+            "edges_GeV": self.edges.tolist(),
+            "unit": unit,
+            "origins": self.origins(),
+            "rows": self.rows(),
+        }
+
+    def origins(self) -> dict[str, float]:
+        """Share of each of `rays.ORIGINS` in the flux of nu_mu (anti-nu_mu in antineutrino mode)."""
+        pdg = -14 if self.mode == "antineutrino" else 14
+        all_ = float(self.total(pdg)[0].sum())
+        kept = sorted({k[2] for k in self.content})
+        return {ORIGINS[o]: float(self.total(pdg, origin=o)[0].sum()) / all_ if all_ > 0 else 0.0 for o in kept}
 
     def csv(self) -> str:
         """A table for `source.file` of a run card: content per bin and its error, for every flavour."""

@@ -37,6 +37,10 @@ def test_rows_and_table(small: list[BeamFlux], tmp_path: Path) -> None:
     document = small[0].document()
     assert document["unit"] == "cm^-2 POT^-1 per bin"
     assert len(document["edges_GeV"]) == len(EDGES)
+    shares = document["origins"]
+    assert set(shares) == {"primary", "secondary nucleon", "tertiary pion"}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["primary"] == pytest.approx(small[0].total(14, origin=0)[0].sum() / small[0].total(14)[0].sum())
     rows = document["rows"]
     assert {row["pdg"] for row in rows} == {12, -12, 14, -14}
     for pdg in (12, -12, 14, -14):
