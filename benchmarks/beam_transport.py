@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from common import record
 
-from darkhorn.fluxes.hadron_production import BERYLLIUM
 from darkhorn.generator.beams.propagate import SLAB, Outcome, medium, propagate, skin_depth
 from darkhorn.generator.beams.sources import Sources
 from darkhorn.generator.beams.transport import trace
@@ -45,7 +44,7 @@ def main() -> None:
     enable_x64()
     key = jnp.asarray(channel_key(1, "benchmark"))
     at = key, jnp.arange(n, dtype=jnp.uint32), jnp.zeros(n, jnp.uint32)
-    start, _ = Sources(BNB, {211: BERYLLIUM[211]}).mesons(211, *at)
+    start, _ = Sources(BNB).mesons(211, *at)
     skin = skin_depth(BNB)
 
     def run(slab: float, scatter: bool) -> Outcome:

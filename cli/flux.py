@@ -13,22 +13,31 @@ from darkhorn.cli.options import cli_command, device_option, json_option, number
     "flux",
     """darkhorn flux --beam bnb --mode neutrino --detector miniboone
 darkhorn flux --beam bnb --mode antineutrino --detector sbnd -n 1e6 -o flux.csv
+darkhorn flux --beam numi-me --mode neutrino --detector minerva -n 1e6
+darkhorn flux --beam numi-me --mode neutrino --detector icarus --stopped-kaons 0.05
 darkhorn flux --beam bnb --mode neutrino --detector microboone --json > flux.json""",
 )
-@click.option("--beam", required=True, metavar="NAME", help="The beam: bnb.")
+@click.option("--beam", required=True, metavar="NAME", help="The beam: bnb, numi-le or numi-me.")
 @click.option(
     "--mode",
     type=click.Choice(["neutrino", "antineutrino", "off"]),
     required=True,
     help="Polarity of the horn; off: no current.",
 )
-@click.option("--detector", required=True, metavar="NAME", help="A shipped detector, such as miniboone.")
+@click.option("--detector", required=True, metavar="NAME", help="A detector in that beam, such as miniboone.")
 @click.option(
     "-n", "particles", default="200000", show_default=True, metavar="N", help="Particles started in the target."
 )
 @click.option("-o", "output", metavar="FILE", help="Write the table as FILE.csv, which a run card can read.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Random seed.")
 @click.option("--no-secondaries", is_flag=True, help="Leave out mesons of secondary nucleons and pions.")
+@click.option("--ideal-horns", is_flag=True, help="Horns without metal: the field 1/r between thin conductors.")
+@click.option(
+    "--stopped-kaons",
+    type=click.FloatRange(min=0),
+    metavar="X",
+    help="K+ at rest in the absorber per proton on target (numi; 0.085 by default, known to a factor 2).",
+)
 @overwrite_option
 @device_option
 @json_option
@@ -40,13 +49,16 @@ def command(
     output: str | None,
     seed: int,
     no_secondaries: bool,
+    ideal_horns: bool,
+    stopped_kaons: float | None,
     overwrite: bool,
     device: str,
     as_json: bool,
 ) -> None:
     """Simulate a beam from the proton on and show the neutrino flux at a detector.
 
-    Per flavour and parent, in bins of 50 MeV up to 10 GeV, averaged over the face of the detector.
+    Per flavour and parent, in bins of 50 MeV up to 10 GeV (numi: 40 GeV), averaged over the face of the detector, or
+    over its volume where the beam (numi) does not meet its face.
     """
     from darkhorn.generator.files.output import check_output, new_file
     from darkhorn.kernels.errors import InputError
@@ -61,9 +73,15 @@ def command(
     from darkhorn.cli.session import start
 
     start(device)
-    from darkhorn.generator.beams.simulate import simulate_flux
+    from darkhorn.generator.beams.simulate import STOPPED_KAONS, beamline, simulate_flux
 
-    found = simulate_flux(beam, mode, (detector,), number, seed, not no_secondaries)[0]
+    if stopped_kaons is None:
+        stopped_kaons = STOPPED_KAONS
+    elif beamline(beam).absorber is None:
+        raise InputError("--stopped-kaons", beam, "numi-le or numi-me", "Leave it out: nothing is known there.")
+    found = simulate_flux(
+        beam, mode, (detector,), number, seed, not no_secondaries, ideal_horns=ideal_horns, stopped=stopped_kaons
+    )[0]
     if path is not None:
         with new_file(path, overwrite) as part:
             part.write_text(found.csv(), encoding="utf-8")
@@ -72,7 +90,8 @@ def command(
         print_json(found.document())
     elif path is None:
         print_table(["neutrino", "parent", "flux (1/cm2/POT)", "mean energy (GeV)"], _table(found.document()))
-        note(f"{found.tracks} particles started; errors are statistical")
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in found.origins().items())
+        note(f"{found.tracks} particles started; errors are statistical; muon neutrinos by origin: {shares}")
 
 
 def _table(document: dict[str, Any]) -> list[list[str]]:

@@ -50,11 +50,12 @@ MASSES = {
     211: MASS_PION,
     -211: MASS_PION,
     321: MASS_KAON,
+    -321: MASS_KAON,
     130: MASS_NEUTRAL_KAON,
     2212: MASS_PROTON,
     2112: MASS_NEUTRON,
 }
-CHARGES = {211: 1.0, -211: -1.0, 321: 1.0, 130: 0.0, 2212: 1.0, 2112: 0.0}
+CHARGES = {211: 1.0, -211: -1.0, 321: 1.0, -321: -1.0, 130: 0.0, 2212: 1.0, 2112: 0.0}
 
 
 def cross_sections(pdg: int, nucleus: str, momentum: Array) -> tuple[Array, Array]:

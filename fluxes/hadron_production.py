@@ -1,11 +1,19 @@
 """Coefficients of meson production on the targets of the beams, with sources and the range they were fitted in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from darkhorn.kernels.constants import MASS_KAON, MASS_LAMBDA, MASS_NEUTRAL_KAON, MASS_NEUTRON, MASS_PION, MASS_PROTON
 from darkhorn.kernels.production.bmpt import Bmpt
 from darkhorn.kernels.production.feynman_scaling import FeynmanScaling
 from darkhorn.kernels.production.sanford_wang import SanfordWang
+
+
+class NeutralKaon(NamedTuple):
+    """K0_L made as (K+ + 3 K-)/4; see `kernels.production.bmpt.neutral_kaon`."""
+
+    positive: Bmpt
+    negative: Bmpt
 
 
 @dataclass(frozen=True)
@@ -17,14 +25,16 @@ class Production:
     mass        of the meson; recoil: mass of the lightest system with it, for formulas that need one (GeV)
     fitted      ranges of momentum (GeV/c) and angle (rad) of the data; None where no such box describes them. Outside,
                 and everywhere with None, an event is an extrapolation and is marked as one.
+    mass_number of the nucleus, for BMPT
     """
 
     pdg: int
-    density: SanfordWang | FeynmanScaling | Bmpt
+    density: SanfordWang | FeynmanScaling | Bmpt | NeutralKaon
     mass: float
     source: str
     fitted: tuple[tuple[float, float], tuple[float, float]] | None = None
     recoil: float = 0.0
+    mass_number: float = 9.012
 
 
 _MINIBOONE = "MiniBooNE, Phys. Rev. D 79 (2009) 072002 (0806.1449), as in the public G4BNB simulation"
@@ -61,12 +71,15 @@ _BONESINI = "M. Bonesini et al., Eur. Phys. J. C 20 (2001) 13 (hep-ph/0101163)"
 _PION = (62.3, 1.57, 3.45, 0.517, 6.10, 0.153, 0.478)
 _KAON = (7.74, 0.0, 2.45, 0.444, 5.04, 0.121, 0.242)
 
-# Protons of tens to hundreds of GeV on light nuclei; K0 = (K+ + 3 K-)/4 is made of the two.
+_POSITIVE_KAON = Bmpt(*_KAON, 1.0, 0.0, -1.0, MASS_KAON, MASS_PROTON + MASS_LAMBDA)
+_NEGATIVE_KAON = Bmpt(*_KAON, 1.15, -3.17, -1.0, MASS_KAON, 2 * MASS_PROTON + MASS_KAON)
+
+# Protons of tens to hundreds of GeV on light nuclei.
 BMPT = {
     211: Production(211, Bmpt(*_PION, 1.0, 0.0, 1.0, MASS_PION, MASS_PROTON + MASS_NEUTRON), MASS_PION, _BONESINI),
     -211: Production(-211, Bmpt(*_PION, 1.05, 2.65, 1.0, MASS_PION, 2 * MASS_PROTON + MASS_PION), MASS_PION, _BONESINI),
-    321: Production(321, Bmpt(*_KAON, 1.0, 0.0, -1.0, MASS_KAON, MASS_PROTON + MASS_LAMBDA), MASS_KAON, _BONESINI),
-    -321: Production(
-        -321, Bmpt(*_KAON, 1.15, -3.17, -1.0, MASS_KAON, 2 * MASS_PROTON + MASS_KAON), MASS_KAON, _BONESINI
-    ),
+    321: Production(321, _POSITIVE_KAON, MASS_KAON, _BONESINI),
+    -321: Production(-321, _NEGATIVE_KAON, MASS_KAON, _BONESINI),
+    130: Production(130, NeutralKaon(_POSITIVE_KAON, _NEGATIVE_KAON), MASS_NEUTRAL_KAON, _BONESINI),
 }
+GRAPHITE = {pdg: replace(made, mass_number=12.011) for pdg, made in BMPT.items()}

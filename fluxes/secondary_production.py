@@ -4,9 +4,12 @@ Leading nucleons: one forward proton (0.50) or neutron (0.32) per production int
 NA49 measured in p+C at 158 GeV (Eur. Phys. J. C 73 (2013) 2364, points read off at steps of 0.1), taken to hold at 9
 GeV, and p_T distributed as p_T exp(-p_T/0.26 GeV). Quasi-elastic protons are left out.
 
-Pions from pions are a guess, not a fit: x = p'/p flat, p_T as p_T exp(-p_T/0.16 GeV); 0.70 pions of the same charge and
-0.35 of the other per inelastic interaction above 1 GeV/c, 0.45 and 0.12 below. Uncertain by a factor 1.5 to 2.
+Pions from pions at the BNB are a guess, not a fit: x = p'/p flat, p_T as p_T exp(-p_T/0.16 GeV); 0.70 pions of the
+same charge and 0.35 of the other per inelastic interaction above 1 GeV/c, 0.45 and 0.12 below. Uncertain by a factor
+1.5 to 2.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,22 @@ NUCLEON_PT = 0.26  # GeV
 PION_PT = 0.16
 SAME_CHARGE, OTHER_CHARGE = (0.70, 0.45), (0.35, 0.12)  # above, below
 PION_SWITCH = 1.0  # GeV/c
+
+
+class PionSpectrum(NamedTuple):
+    """Pions of one charge per interaction of a pion of momentum p0: x dn/dx = soft (1 - x)^4 + flat, x = p/p0, down to
+    `lowest`; p_T distributed as p_T exp(-p_T/pt), pt in GeV.
+    """
+
+    soft: float
+    flat: float
+    pt: float = 0.2
+    lowest: float = 0.01
+
+
+# Pions on carbon at 60 GeV: shapes of the yields that FTFP (Geant4) predicts, as tabulated in the public ppfx package;
+# taken to scale in x. By charge: the same as that of the pion that interacts, the other.
+GRAPHITE_PIONS = {True: PionSpectrum(0.72, 0.12), False: PionSpectrum(0.62, 0.05)}
 
 
 def nucleon_quantiles(pdg: int, n: int = 256) -> tuple[float, NDArray[np.float64]]:

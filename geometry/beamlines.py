@@ -1,18 +1,23 @@
 """Targets and decay regions of the beams, as plain numbers in cm. Host side only; nothing here imports JAX."""
 
+import math
 from dataclasses import dataclass
 
 from darkhorn.geometry.horns import HORNS_OF_BEAMS, PlacedHorn
 
+AIR = 1.01e5  # cm: nuclear interaction length of pions, 122 g/cm2 (PDG)
+
 
 @dataclass(frozen=True)
 class Target:
-    """A cylinder about the beam axis, and the protons on it.
+    """A cylinder about the beam axis, or a fin that stands on edge, and the protons on it.
 
-    start, end, radius      cm
+    start, end, radius      cm; radius of a fin: of a cylinder about it
     momentum                of the protons, GeV/c
     spot, divergence        standard deviations in x and y of the proton beam: cm at z = waist, rad. Fully
                             anti-correlated (a converging beam)
+    material, density       name, and g/cm3 (mean over gaps)
+    fin                     half width in x, lowest and highest y in cm; None: a cylinder
     """
 
     start: float
@@ -23,6 +28,9 @@ class Target:
     divergence: tuple[float, float]
     waist: float
     source: str
+    material: str = "beryllium"
+    density: float = 1.848
+    fin: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,22 +39,35 @@ class DecayRegion:
 
     rings   (z, radius) in cm, increasing in z: between two rings the wall is the straight line between them
     end     face of the dump; nothing decays beyond it
+    gas     interaction length of pions in what fills it, cm
     """
 
     rings: tuple[tuple[float, float], ...]
     end: float
     source: str
+    gas: float = AIR
 
 
 @dataclass(frozen=True)
 class Beamline:
-    """One beam: its target, its horns and its decay region. exit: plane where horns end and straight lines begin."""
+    """One beam: its target, its horns and its decay region. Lengths in cm.
+
+    exit        plane where steps end and straight lines begin
+    drift       largest step outside target and horns; None: as inside
+    chase       radius of the walls between target and exit: what is outside at the end of a step is lost
+    gas         interaction length of pions between target and exit
+    absorber    where kaons stop, z on the axis; None: not known
+    """
 
     name: str
     target: Target
     horns: tuple[PlacedHorn, ...]
     exit: float
     decay_region: DecayRegion
+    drift: float | None = None
+    chase: float = math.inf
+    gas: float = math.inf
+    absorber: float | None = None
 
 
 _G4BNB = "geometry BooNE_50m.gdml and input of the public G4BNB simulation"

@@ -10,7 +10,7 @@ A horn is a body of revolution with four surfaces, radii as functions of z (cm, 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,6 +200,19 @@ class PlacedHorn:
     horn: Horn
     z_cm: float
     current_ka: float
+
+
+def ideal(placed: PlacedHorn) -> PlacedHorn:
+    """The same horn with conductors of no thickness (1e-4 cm): the field 1/r fills the gap, and no metal is met."""
+    made, thin = placed.horn, 1e-4
+
+    def bore(z: Array) -> Array:
+        return made.inner(z) - thin
+
+    def wall(z: Array) -> Array:
+        return made.outer(z) + thin
+
+    return replace(placed, horn=replace(made, name=f"ideal {made.name}", bore=bore, wall=wall))
 
 
 # Beam frames: BNB, z = 0 at the front of the horn. NuMI, z = 0 at MCZERO, 3 cm before the front of horn 1. Positions

@@ -10,6 +10,9 @@ from darkhorn.kernels.constants import MASS_ELECTRON
 BETHE = 0.307075e-3  # GeV cm2/mol: K = 4 pi N_A r_e^2 m_e c^2
 HIGHLAND = 0.0136  # GeV
 SLOPE_OF_NUCLEI = 14.5  # GeV^-2: slope of coherent elastic scattering in t, per A^(2/3)
+# GeV^-2: slope of pion-nucleon scattering at 10 to 50 GeV/c, for quasi-elastic scattering; D.S. Ayres et al., Phys.
+# Rev. D 15 (1977) 3105 (8 to 9)
+SLOPE_OF_NUCLEON = 8.0
 
 
 class Stopping(NamedTuple):
@@ -27,6 +30,7 @@ class Stopping(NamedTuple):
 
 # R.M. Sternheimer, M.J. Berger, S.M. Seltzer, At. Data Nucl. Data Tables 30 (1984) 261, as tabulated by the PDG
 BERYLLIUM = Stopping(4 / 9.0121831, 1.848, 63.7e-9, 2.7847, 0.0592, 1.6922, 0.80392, 2.4339)
+GRAPHITE = Stopping(6 / 12.011, 1.7, 78.0e-9, 3.1550, 0.0480, 2.5387, 0.20762, 2.9532)
 ALUMINIUM = Stopping(13 / 26.9815384, 2.699, 166.0e-9, 4.2395, 0.1708, 3.0127, 0.08024, 3.6345)
 
 

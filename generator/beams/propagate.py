@@ -6,27 +6,31 @@ decay and one of interaction are kept for each, chosen with the probability with
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
+from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.decay_line import CTAU_CM
-from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP, matter_table
+from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP
+from darkhorn.generator.beams.targets import Fin, Rod, shape_of, share_inside
 from darkhorn.generator.beams.transport import Slabs, part_of_slab, planes, skin_depth_of, slabs
 from darkhorn.generator.streams import uniform_pair
 from darkhorn.geometry.beamlines import Beamline
-from darkhorn.kernels.horn import Track, mean_below, radius, step, turned_back
+from darkhorn.kernels.horn import Track, radius, step, turned_back
 from darkhorn.kernels.kinematics import Vector, transverse_axes
-from darkhorn.kernels.matter import elastic_angle_squared, elastic_slope, scattering_variance
+from darkhorn.kernels.matter import SLOPE_OF_NUCLEON, elastic_angle_squared, elastic_slope, scattering_variance
 from darkhorn.kernels.trigonometry import sincos2pi
 
+Array = NDArray[np.float64]
 SLAB = 2.5  # cm: largest step; angles of 68 % of the pions are right to 0.12 mrad (benchmarks/beam_transport.py)
 SLOWEST = 0.05  # GeV/c: slower particles stop
-CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
-# radiation lengths, cm: PDG tables of materials
-_RADIATION_LENGTH = {"Be": 65.19 / 1.848, "Al": 24.01 / 2.699}
+CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, -321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
+_RADIATION_LENGTH_ALUMINIUM = 24.01 / 2.699  # cm: PDG tables of materials
 _PURPOSE = np.uint32(64)  # dimensions below are for sources
 
 
@@ -49,8 +53,8 @@ class Place(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of particles: `leaving` at the exit plane, `decay`, `interaction`; weights that `stopped` (too slow)
-    or `turned` back. Their weights add up to that of the start.
+    """What became of particles: `leaving` at the exit plane, `decay`, `interaction`; weights that `stopped` (too slow,
+    or on the wall of the chase) or `turned` back. Their weights add up to that of the start.
     """
 
     leaving: Place
@@ -61,33 +65,60 @@ class Outcome(NamedTuple):
 
 
 class Medium(NamedTuple):
-    """Arrays for `propagate`: the slabs, which of them hold target, its radius, cross-sections (see `matter_table`)."""
+    """Arrays for `propagate`: the slabs, which of them hold target, its shape, cross-sections (see `HadronModel`).
+
+    radiation, slope    radiation length (cm) and slope of elastic scattering (GeV^-2) of the target
+    gas                 interactions per cm outside target and conductors
+    chase               radius beyond which particles are lost, cm
+    """
 
     slabs: Slabs
     in_target: jax.Array
-    target_radius: jax.Array
+    shape: Rod | Fin
     table: jax.Array
     mass: jax.Array
     charge: jax.Array
     ctau: jax.Array
+    radiation: jax.Array
+    slope: jax.Array
+    gas: jax.Array
+    chase: jax.Array
 
 
 def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
     """What particles `pdg` meet in a beam in `mode`: "neutrino", "antineutrino" (reversed current) or "off"."""
     sign = {"neutrino": 1.0, "antineutrino": -1.0, "off": 0.0}[mode]
     target = beam.target
+    hadrons = hadron_model(target.material, target.momentum, target.density)
     z = planes(beam.horns, target.start, beam.exit, slab, (target.start, target.end))
+    if beam.drift is not None:
+        z = _without_short_drifts(beam, z, beam.drift)
     grid = slabs(beam.horns, z)
     middle = 0.5 * (z[1:] + z[:-1])
     return Medium(
         grid._replace(current=grid.current * sign),
         jnp.asarray((middle > target.start) & (middle < target.end), jnp.float64),
-        jnp.asarray(target.radius),
-        jnp.asarray(matter_table(pdg)),
+        shape_of(target),
+        jnp.asarray(hadrons.table(pdg)),
         jnp.asarray(MASSES[pdg]),
         jnp.asarray(CHARGES[pdg]),
         jnp.asarray(CTAU[pdg]),
+        jnp.asarray(hadrons.radiation_length),
+        jnp.asarray(elastic_slope(hadrons.mass_number)),
+        jnp.asarray(1 / beam.gas),
+        jnp.asarray(beam.chase),
     )
+
+
+def _without_short_drifts(beam: Beamline, z: Array, drift: float) -> Array:
+    """Planes without those outside target and horns, where `drift` is step enough for a straight line."""
+    held = [(beam.target.start, beam.target.end)]
+    held += [(h.z_cm + h.horn.start_cm, h.z_cm + h.horn.end_cm) for h in beam.horns]
+    needed = np.any([(z >= low - 1e-9) & (z <= high + 1e-9) for low, high in held], axis=0)
+    needed[[0, -1]] = True
+    kept = z[needed]
+    parts = [np.linspace(a, b, max(int(np.ceil((b - a) / drift)), 1) + 1)[:-1] for a, b in pairwise(kept)]
+    return np.concatenate([*parts, kept[-1:]])
 
 
 class _State(NamedTuple):
@@ -171,14 +202,13 @@ def propagate(
         dz, entry = part_of_slab(slab, start.z)
         path = dz * track.p / track.pz()
         after, met = step(track, dz, entry, slab.at_high, through.charge * slab.current, skin_depth)
-        inside0, inside1 = (through.target_radius - radius(t.x, t.y) for t in (track, after))
-        in_be = item.in_target * mean_below(inside0, inside1) * path
+        in_target = item.in_target * share_inside(through.shape, track.x, track.y, after.x, after.y) * path
         in_al = (met.inner_conductor + met.outer_conductor) * path
         place = jnp.clip(track.p / STEP, 0.0, through.table.shape[0] - 1.001)
         cell = place.astype(jnp.int32)
         f = (place - cell.astype(place.dtype))[:, None]
         row = through.table[cell] * (1 - f) + through.table[cell + 1] * f
-        absorbed = in_be * row[:, 0] + in_al * row[:, 2]
+        absorbed = in_target * row[:, 0] + in_al * row[:, 2] + path * through.gas
         decayed = path * through.mass / (track.p * through.ctau)
         total = absorbed + decayed
         gone = state.weight * -jnp.expm1(-total)
@@ -187,8 +217,8 @@ def propagate(
         decay = _kept(state.decay, per * decayed, u[0], track, after, slab.high, dz)
         interaction = _kept(state.interaction, per * absorbed, u[1], track, after, slab.high, dz)
         weight = state.weight - gone
-        p = after.p - (in_be * row[:, 4] + in_al * row[:, 5])
-        slow = p < SLOWEST
+        p = after.p - (in_target * row[:, 4] + in_al * row[:, 5])
+        slow = (p < SLOWEST) | (radius(after.x, after.y) > through.chase)
         p = jnp.maximum(p, SLOWEST)
         after = after._replace(px=after.px * p / after.p, py=after.py * p / after.p, p=p)
         back = turned_back(after) & ~slow
@@ -199,12 +229,14 @@ def propagate(
         if scatter:
             charged = jnp.abs(through.charge)
             beta = p / jnp.sqrt(p * p + through.mass * through.mass)
-            more = thickness + charged * (in_be / _RADIATION_LENGTH["Be"] + in_al / _RADIATION_LENGTH["Al"])
+            more = thickness + charged * (in_target / through.radiation + in_al / _RADIATION_LENGTH_ALUMINIUM)
             variance = scattering_variance(more, p, beta) - scattering_variance(thickness, p, beta)
             squared = -2 * jnp.log(u[2]) * jnp.maximum(variance, 0.0)
-            be, al = in_be * row[:, 1], in_al * row[:, 3]
-            hit = u[4] < -jnp.expm1(-(be + al))
-            slope = jnp.where(be > al, elastic_slope(9.0), elastic_slope(27.0))  # the likelier of both in the slab
+            target, al = in_target * row[:, 1], in_al * row[:, 3]
+            knocked = in_target * row[:, 6] + in_al * row[:, 7]  # a nucleon, by quasi-elastic scattering
+            hit = u[4] < -jnp.expm1(-(target + al + knocked))
+            slope = jnp.where(target > al, through.slope, elastic_slope(27.0))  # the likelier of both in the slab
+            slope = jnp.where(u[4] < -jnp.expm1(-knocked), SLOPE_OF_NUCLEON, slope)
             squared = squared + jnp.where(hit, elastic_angle_squared(u[5], p, slope), 0.0)
             thickness = more
             after = _rotated(after, jnp.sqrt(squared + 1e-30), u[3])

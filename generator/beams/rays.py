@@ -13,9 +13,8 @@ from darkhorn.kernels.flight import decay_distance
 from darkhorn.kernels.kinematics import Vector, boost_from_rest, direction, four
 from darkhorn.kernels.trigonometry import sincos2pi
 
-PRIMARY, NUCLEON, TERTIARY = 0, 1, 2
-ORIGINS = ("primary", "secondary nucleon", "tertiary pion")
-AIR = 1.01e5  # cm: nuclear interaction length of pions, 122 g/cm2 (PDG)
+PRIMARY, NUCLEON, TERTIARY, STOPPED = 0, 1, 2, 3
+ORIGINS = ("primary", "secondary nucleon", "tertiary pion", "stopped in the absorber")
 
 
 class Rays(NamedTuple):
@@ -39,17 +38,18 @@ class Rays(NamedTuple):
 
 
 class Walls(NamedTuple):
-    """`geometry.beamlines.DecayRegion` as arrays (m,), with the end."""
+    """`geometry.beamlines.DecayRegion` as arrays (m,), with the end, and the interaction length of pions in the gas."""
 
     z: jax.Array
     radius: jax.Array
     end: jax.Array
+    gas: jax.Array
 
 
 def walls(region: DecayRegion) -> Walls:
     """Arrays of a decay region."""
     z, r = zip(*region.rings, strict=True)
-    return Walls(jnp.asarray(z), jnp.asarray(r), jnp.asarray(region.end))
+    return Walls(jnp.asarray(z), jnp.asarray(r), jnp.asarray(region.end), jnp.asarray(region.gas))
 
 
 def path_to_wall(x: jax.Array, y: jax.Array, z: jax.Array, momentum: Vector, w: Walls) -> jax.Array:
@@ -89,7 +89,7 @@ def path_to_wall(x: jax.Array, y: jax.Array, z: jax.Array, momentum: Vector, w: 
 def fly(place: Place, u: jax.Array, mass: jax.Array, ctau: jax.Array, absorption: jax.Array, w: Walls) -> Place:
     """Forced decay on a straight line to the wall: the place of the decay, its probability in the weight. u: (n,).
 
-    absorption: interaction length in air, cm (inf for muons). Shapes (n,).
+    absorption: interaction length in the gas, cm (inf for muons). Shapes (n,).
     """
     p = place.momentum.norm()
     far = path_to_wall(place.x, place.y, place.z, place.momentum, w)
@@ -121,7 +121,7 @@ def rays_of(
 ) -> Rays:
     """Two rays per particle: its decay in target and horn, and its decay behind them. Shapes: (n,) in, (2n,) out."""
     u = uniforms(key, low, high, 1)[0]
-    return _rays([outcome.decay, fly(outcome.leaving, u, mass, ctau, jnp.asarray(AIR), w)], extrapolated)
+    return _rays([outcome.decay, fly(outcome.leaving, u, mass, ctau, w.gas, w)], extrapolated)
 
 
 @partial(jax.jit, static_argnames=("remember",))
@@ -150,3 +150,10 @@ def daughters(
     place = Place(rays.x, rays.y, rays.z, q.p, rays.weight * branching)
     made = _rays([fly(place, u[2], daughter_mass, ctau, absorption, w)], rays.extrapolated)
     return made._replace(before=rays.momentum) if remember else made
+
+
+def stopped_kaons(per_proton: float, z: float, number: int) -> Rays:
+    """Positive kaons at rest on the axis at z (cm): `number` equal rays, together `per_proton` per proton on target."""
+    zero = jnp.zeros(number)
+    nothing = Vector(zero, zero, zero)
+    return Rays(zero, zero, zero + z, nothing, zero + per_proton / number, nothing, jnp.ones(number, bool))

@@ -1,7 +1,7 @@
 """A whole beam: species and generations of particles in batches, and the flux of their neutrinos at a detector."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,14 +12,26 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import CTAU_CM, MASS
 from darkhorn.fluxes.hadron_cross_sections import MASSES
-from darkhorn.fluxes.hadron_production import BERYLLIUM
 from darkhorn.fluxes.neutrino_spectra import emissions
 from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
-from darkhorn.generator.beams.rays import AIR, NUCLEON, PRIMARY, TERTIARY, Rays, daughters, rays_of, walls
-from darkhorn.generator.beams.sources import Sources, one_of, pions_of_pions
+from darkhorn.generator.beams.rays import (
+    NUCLEON,
+    ORIGINS,
+    PRIMARY,
+    STOPPED,
+    TERTIARY,
+    Rays,
+    daughters,
+    rays_of,
+    stopped_kaons,
+    walls,
+)
+from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions
 from darkhorn.generator.beams.windows import Window, point_in, window
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 from darkhorn.geometry.beamlines import BNB, Beamline
+from darkhorn.geometry.horns import ideal
+from darkhorn.geometry.numi import NUMI
 from darkhorn.kernels.constants import MASS_MUON, MASS_NEUTRAL_PION
 from darkhorn.kernels.errors import InputError, did_you_mean
 from darkhorn.kernels.kinematics import Vector, four, two_body_momentum
@@ -27,15 +39,16 @@ from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_
 from darkhorn.kernels.sampling import table_lookup
 
 Array = NDArray[np.float64]
-BEAMS = {"bnb": BNB}
+BEAMS = {"bnb": BNB, **NUMI}
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
-# batches per round of each primary species: by what their neutrinos need, not by how many there are
-SHARES = {211: 3, -211: 3, 321: 2, 130: 1}
 NUCLEONS = (2212, 2112)
-BATCHES_PER_ROUND = sum(SHARES.values()) + len(NUCLEONS)
 PION_TO_MUON, KAON_TO_MUON, KAON_TO_PION = 0.999877, 0.6356, 0.2067
-EDGES = 0.05 * np.arange(201)  # GeV
+EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
+NUMI_EDGES: Array = 0.05 * np.arange(801, dtype=np.float64)
+# K+ that come to rest in the hadron absorber of NuMI, per proton on target: Spitz, Phys. Rev. D 89 (2014) 073007; other
+# simulations spread by a factor 2 about it
+STOPPED_KAONS = 0.085
 
 
 @dataclass(frozen=True)
@@ -59,24 +72,31 @@ class Batch:
 class BeamSimulation:
     """One beam in one mode ("neutrino", "antineutrino", "off"). Batches of rays come from `batches`.
 
-    secondaries: leading nucleons and one re-interaction of pions; batch: particles per batch. Random numbers are a
-    function of seed, species and the index of the particle.
+    secondaries: leading nucleons and one re-interaction of pions; batch: particles per batch; stopped: K+ at rest in
+    the absorber per proton on target, for beams with one. Random numbers are a function of seed, species and the index
+    of the particle.
     """
 
-    def __init__(self, beam: Beamline, mode: str, secondaries: bool = True, batch: int = BATCH) -> None:
-        self.beam, self.mode, self.secondaries, self.batch = beam, mode, secondaries, batch
-        self.sources = Sources(beam, BERYLLIUM)
-        self._media = {pdg: medium(beam, pdg, mode) for pdg in CTAU}
+    def __init__(
+        self, beam: Beamline, mode: str, secondaries: bool = True, batch: int = BATCH, stopped: float = STOPPED_KAONS
+    ) -> None:
+        self.beam, self.mode, self.secondaries, self.batch, self.stopped = beam, mode, secondaries, batch, stopped
+        self.sources = Sources(beam)
+        self.hadrons = hadrons_of(beam)
+        self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
         self._walls = walls(beam.decay_region)
         self._skin = skin_depth(beam)
 
     def batches(self, seed: int, number: int) -> Iterator[Batch]:
         """Rays of round `number` (0, 1, ...): batches of every component."""
-        for pdg, share in SHARES.items():
+        for pdg, share in self.hadrons.shares.items():
             for part in range(share):
                 yield from self._primary(pdg, seed, number * share + part)
         if self.secondaries:
             yield from self._nucleons(seed, number)
+        if self.beam.absorber is not None and self.stopped > 0:
+            at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
+            yield Batch(321, STOPPED, f"{self.beam.name}/absorber/321", number, at_rest)
 
     def _numbers(self, label: str, seed: int, number: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         low, high = split_index(np.arange(number * self.batch, (number + 1) * self.batch))
@@ -108,7 +128,7 @@ class BeamSimulation:
         if abs(pdg) == 321:
             key = jnp.asarray(channel_key(seed, label + "/pion"))
             star = two_body_momentum(mass, jnp.asarray(MASSES[211]), jnp.asarray(MASS_NEUTRAL_PION))
-            numbers = tuple(map(jnp.asarray, (KAON_TO_PION, mass, MASSES[211], star, CTAU[211], AIR)))
+            numbers = tuple(map(jnp.asarray, (KAON_TO_PION, mass, MASSES[211], star, CTAU[211], self._walls.gas)))
             made = daughters(rays, *numbers, self._walls, key, *twice, remember=False)
             yield Batch(211 * sign, origin, label + "/pion", number, made)
 
@@ -116,7 +136,7 @@ class BeamSimulation:
         label = f"{self.beam.name}/primary/{pdg}"
         at = self._numbers(label, seed, number)
         start, extrapolated = self.sources.mesons(pdg, *at)
-        start = start._replace(weight=start.weight / (SHARES[pdg] * self.batch))
+        start = start._replace(weight=start.weight / (self.hadrons.shares[pdg] * self.batch))
         outcome = self._carry(pdg, start, at)
         yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number)
         if self.secondaries and abs(pdg) == 211:
@@ -124,7 +144,8 @@ class BeamSimulation:
                 new = pdg if same else -pdg
                 tag = f"{label}/tertiary/{new}"
                 at = self._numbers(tag, seed, number)
-                start = pions_of_pions(outcome.interaction, *at, same=same)
+                spectrum = self.hadrons.pions[same] if self.hadrons.pions else None
+                start = pions_of_pions(outcome.interaction, *at, same=same, spectrum=spectrum)
                 outside = jnp.ones_like(extrapolated)
                 yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
 
@@ -146,7 +167,7 @@ class BeamSimulation:
                 hits[pdg].append(self._carry(pdg, start, at).interaction)
         for pdg in NUCLEONS:
             place = one_of(tuple(hits[pdg]), *self._numbers(f"{label}/{pdg}/one", seed, number))
-            for meson in (211, -211, 321):
+            for meson in self.hadrons.of_nucleons:
                 tag = f"{label}/{pdg}/{meson}"
                 at = self._numbers(tag, seed, number)
                 made, extrapolated = self.sources.mesons_of(meson, pdg, place, *at)
@@ -167,9 +188,8 @@ def neutrinos_at(
     polarised: str,
 ) -> tuple[jax.Array, jax.Array]:
     """Energy (GeV) and flux (cm^-2 per proton) of one neutrino of every ray, at a random point of a window. (n,)."""
-    u = uniforms(key, low, high, 3)
-    x, y = point_in(at, u[0], u[1])
-    d = Vector(x - rays.x, y - rays.y, at.z - rays.z)
+    u = uniforms(key, low, high, 4)
+    d = point_in(at, u[0], u[1], u[3]).plus(Vector(-rays.x, -rays.y, -rays.z))
     far = d.norm()
     n = d.scale(1 / far)
     p = rays.momentum
@@ -187,8 +207,9 @@ def neutrinos_at(
 
 @dataclass(frozen=True, eq=False)
 class BeamFlux:
-    """Flux at a detector: content and variance per bin of EDGES, cm^-2 POT^-1, keyed by (neutrino, parent, origin).
+    """Flux at a detector: content and variance per bin of `edges` (GeV), cm^-2 POT^-1.
 
+    Both are keyed by (neutrino, parent, origin).
     parent: PDG code of the particle that decays to the neutrino; origin: index into `rays.ORIGINS`.
     """
 
@@ -198,25 +219,38 @@ class BeamFlux:
     tracks: int
     content: dict[tuple[int, int, int], Array]
     variance: dict[tuple[int, int, int], Array]
+    edges: Array = field(default_factory=lambda: EDGES)
 
     def total(self, pdg: int, parent: int | None = None, origin: int | None = None) -> tuple[Array, Array]:
         """Content and error per bin of a flavour, from one parent and one origin or from all."""
         keys = [k for k in self.content if k[0] == pdg and parent in (None, k[1]) and origin in (None, k[2])]
-        zero = np.zeros(len(EDGES) - 1)
+        zero = np.zeros(len(self.edges) - 1)
         return sum((self.content[k] for k in keys), zero), np.sqrt(sum((self.variance[k] for k in keys), zero))
 
     def document(self) -> dict[str, Any]:
-        """`{beam, mode, detector, edges_GeV, unit, particles, rows}`, the JSON of `darkhorn flux`."""
+        """`{beam, mode, detector, edges_GeV, unit, particles, origins, rows}`, the JSON of `darkhorn flux`."""
         names = {"beam": self.beam, "mode": self.mode, "detector": self.detector, "particles": self.tracks}
         unit = "cm^-2 POT^-1 per bin"
-        return names | {"edges_GeV": EDGES.tolist(), "unit": unit, "rows": self.rows()}
+        return names | {
+            "edges_GeV": self.edges.tolist(),
+            "unit": unit,
+            "origins": self.origins(),
+            "rows": self.rows(),
+        }
+
+    def origins(self) -> dict[str, float]:
+        """Share of each of `rays.ORIGINS` in the flux of nu_mu (anti-nu_mu in antineutrino mode)."""
+        pdg = -14 if self.mode == "antineutrino" else 14
+        all_ = float(self.total(pdg)[0].sum())
+        kept = sorted({k[2] for k in self.content})
+        return {ORIGINS[o]: float(self.total(pdg, origin=o)[0].sum()) / all_ if all_ > 0 else 0.0 for o in kept}
 
     def csv(self) -> str:
         """A table for `source.file` of a run card: content per bin and its error, for every flavour."""
         head = f"# {self.beam}, {self.mode} mode, at {self.detector}: simulated, {self.tracks} particles started"
         units = "# content: per-bin; unit: cm^-2 POT^-1"
         flavours = {"numu": 14, "numubar": -14, "nue": 12, "nuebar": -12}
-        columns = {"E_lo_GeV": EDGES[:-1], "E_hi_GeV": EDGES[1:]}
+        columns = {"E_lo_GeV": self.edges[:-1], "E_hi_GeV": self.edges[1:]}
         for name, pdg in flavours.items():
             columns[name], columns[f"{name}_err"] = self.total(pdg)
         rows = zip(*columns.values(), strict=True)
@@ -241,6 +275,13 @@ def beamline(name: str) -> Beamline:
     return BEAMS[name]
 
 
+def rounds_of(beam: Beamline, tracks: int) -> tuple[int, int, int]:
+    """Rounds, particles per batch, and particles per round, for at least `tracks` primary particles."""
+    batches = sum(hadrons_of(beam).shares.values()) + len(NUCLEONS)
+    batch = min(BATCH, max(1024, 1 << (tracks // batches).bit_length()))
+    return max(1, -(-tracks // (batches * BATCH))), batch, batches * batch
+
+
 def simulate_flux(
     beam: str,
     mode: str,
@@ -249,19 +290,24 @@ def simulate_flux(
     seed: int = 1,
     secondaries: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    ideal_horns: bool = False,
+    stopped: float = STOPPED_KAONS,
 ) -> list[BeamFlux]:
     """Fluxes at detectors, in the order asked for, from at least `tracks` primary particles (whole rounds).
+
+    ideal_horns: conductors of no thickness; stopped: K+ per proton on target that rest in the absorber, for NuMI.
 
     The same particles are seen from every detector. Errors are statistical: rays taken as independent.
     """
     place = beamline(beam)
-    seen = [window(name) for name in detectors]
+    if ideal_horns:
+        place = replace(place, horns=tuple(map(ideal, place.horns)))
+    seen = [window(name, beam) for name in detectors]
+    edges = EDGES if beam == "bnb" else NUMI_EDGES
     content: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]
     variance: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]
-    rounds = max(1, -(-tracks // (BATCHES_PER_ROUND * BATCH)))
-    batch = min(BATCH, max(1024, 1 << (tracks // BATCHES_PER_ROUND).bit_length()))
-    per_round = BATCHES_PER_ROUND * batch
-    simulation = BeamSimulation(place, mode, secondaries, batch)
+    rounds, batch, per_round = rounds_of(place, tracks)
+    simulation = BeamSimulation(place, mode, secondaries, batch, stopped)
     for number in range(rounds):
         if progress:
             progress(number * per_round, rounds * per_round)
@@ -283,10 +329,10 @@ def simulate_flux(
                     )
                     weight = np.asarray(flux) / rounds
                     name = (pdg, made.pdg, made.origin)
-                    zero = np.zeros(len(EDGES) - 1)
-                    content[i][name] = content[i].get(name, zero) + np.histogram(energy, EDGES, weights=weight)[0]
-                    variance[i][name] = variance[i].get(name, zero) + np.histogram(energy, EDGES, weights=weight**2)[0]
+                    zero = np.zeros(len(edges) - 1)
+                    content[i][name] = content[i].get(name, zero) + np.histogram(energy, edges, weights=weight)[0]
+                    variance[i][name] = variance[i].get(name, zero) + np.histogram(energy, edges, weights=weight**2)[0]
     return [
-        BeamFlux(beam, mode, name, rounds * per_round, c, v)
+        BeamFlux(beam, mode, name, rounds * per_round, c, v, edges)
         for name, c, v in zip(detectors, content, variance, strict=True)
     ]

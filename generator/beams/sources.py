@@ -1,5 +1,6 @@
 """Where particles start: mesons and leading nucleons of protons on target, and of interactions of their products."""
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -7,23 +8,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from darkhorn.fluxes.hadron_cross_sections import MASSES, cross_sections, interaction_lengths
-from darkhorn.fluxes.hadron_production import Production
+from darkhorn.fluxes.beam_hadrons import HadronModel, hadron_model
+from darkhorn.fluxes.hadron_cross_sections import MASSES
+from darkhorn.fluxes.hadron_production import NeutralKaon, Production
 from darkhorn.fluxes.secondary_production import (
     NUCLEON_PT,
     OTHER_CHARGE,
     PION_PT,
     PION_SWITCH,
     SAME_CHARGE,
+    PionSpectrum,
     nucleon_quantiles,
 )
 from darkhorn.generator.beams.propagate import Place, Start
+from darkhorn.generator.beams.targets import Fin, Rod, hits, shape_of
 from darkhorn.generator.streams import uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.kernels.constants import MASS_PROTON
 from darkhorn.kernels.horn import Track
 from darkhorn.kernels.kinematics import Vector, along
-from darkhorn.kernels.production.bmpt import Bmpt, bmpt, per_momentum_and_angle
+from darkhorn.kernels.production.bmpt import Bmpt, bmpt, neutral_kaon, per_momentum_and_angle
 from darkhorn.kernels.production.cells import Cells, equal_cells, sample_cells
 from darkhorn.kernels.production.feynman_scaling import FeynmanScaling, feynman_scaling
 from darkhorn.kernels.production.sanford_wang import sanford_wang
@@ -32,17 +36,18 @@ from darkhorn.kernels.trigonometry import sincos2pi
 
 WIDEST = 1.2  # rad: wider mesons never reach a detector
 SLOWEST_NUCLEON = 2.0  # GeV/c: the parametrisations of meson production end above
-QUASI_ELASTIC = 34.6  # mb: p + Be at 8.89 GeV/c, fit of G4BNB
 _DIMENSIONS = 6
 
 
 class Protons(NamedTuple):
-    """The protons of a beam on its target: see `geometry.beamlines.Target`; length: mean free path (cm)."""
+    """The protons of a beam on its target: see `geometry.beamlines.Target`; length: mean free path (cm);
+    cross_section: of the interactions that `length` stands for, mb.
+    """
 
+    shape: Rod | Fin
     momentum: jax.Array
     start: jax.Array
     end: jax.Array
-    radius: jax.Array
     spot_x: jax.Array
     spot_y: jax.Array
     divergence_x: jax.Array
@@ -52,14 +57,16 @@ class Protons(NamedTuple):
     cross_section: jax.Array
 
 
+def hadrons_of(beam: Beamline) -> HadronModel:
+    """What hadrons do in a beam."""
+    return hadron_model(beam.target.material, beam.target.momentum, beam.target.density)
+
+
 def protons(beam: Beamline) -> Protons:
-    """The protons of a beam on beryllium; cross_section: inelastic, mb."""
-    t = beam.target
-    at = np.array([t.momentum])
-    length = 1 / interaction_lengths(2212, "Be", at)[0][0]
-    sigma = cross_sections(2212, "Be", at)[0][0]
-    numbers = (t.momentum, t.start, t.end, t.radius, *t.spot, *t.divergence, t.waist, length, sigma)
-    return Protons(*map(jnp.asarray, numbers))
+    """The protons of a beam on its target."""
+    t, hadrons = beam.target, hadrons_of(beam)
+    numbers = (t.momentum, t.start, t.end, *t.spot, *t.divergence, t.waist, hadrons.length, hadrons.cross_section)
+    return Protons(shape_of(t), *map(jnp.asarray, numbers))
 
 
 def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Array) -> jax.Array:
@@ -68,17 +75,33 @@ def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Arr
     if isinstance(c, FeynmanScaling):
         return feynman_scaling(p, theta, beam, c, made.mass, made.recoil)
     if isinstance(c, Bmpt):
-        return per_momentum_and_angle(bmpt(p, theta, beam, 9.012, c), p, made.mass)
+        return per_momentum_and_angle(bmpt(p, theta, beam, made.mass_number, c), p, made.mass)
+    if isinstance(c, NeutralKaon):
+        positive, negative = (bmpt(p, theta, beam, made.mass_number, one) for one in c)
+        return per_momentum_and_angle(neutral_kaon(positive, negative), p, made.mass)
     return sanford_wang(p, theta, beam, c)
 
 
-def production_cells(made: Production, momentum: float, columns: int = 64, rows: int = 32) -> Cells:
-    """Cells in x = p/(p_B - 1 GeV/c) and theta for protons of a momentum, with more fast mesons than are made."""
-    x, theta = np.linspace(0, 1, 201), np.linspace(0, WIDEST, 241)
+def production_cells(
+    made: Production,
+    momentum: float,
+    columns: int = 64,
+    rows: int = 32,
+    crowding: float = 1.0,
+    forward: float = 0.0,
+) -> Cells:
+    """Cells in x = p/(p_B - 1 GeV/c) and theta for protons of a momentum, with more fast mesons than are made.
+
+    crowding: power of the even steps in which both are tabulated; more than 1 for mesons that are slow and forward.
+    forward: how many times more of those within their decay angle, m/p, which reach a detector on the axis unfocused.
+    """
+    x, theta = np.linspace(0, 1, 201) ** crowding, WIDEST * np.linspace(0, 1, 241) ** crowding
+    area = np.outer(np.diff(x), np.diff(theta))
     at, angle = np.meshgrid(0.5 * (x[1:] + x[:-1]), 0.5 * (theta[1:] + theta[:-1]), indexing="ij")
     p = at * (momentum - 1)
     density = differential(made, jnp.asarray(p), jnp.asarray(angle), jnp.asarray(momentum))
-    return equal_cells(x, theta, np.asarray(density) * np.sin(angle) * (0.3 + p), columns, rows)
+    needed = 0.3 + p * (1 + forward / (1 + (angle * p / made.mass) ** 2))
+    return equal_cells(x, theta, np.asarray(density) * np.sin(angle) * needed * area, columns, rows)
 
 
 def _at_interaction(beam: Protons, u: jax.Array) -> Place:
@@ -91,7 +114,7 @@ def _at_interaction(beam: Protons, u: jax.Array) -> Place:
     flown = z - beam.waist
     x = gx * (beam.spot_x - beam.divergence_x * flown)
     y = gy * (beam.spot_y - beam.divergence_y * flown)
-    hit = x * x + y * y < beam.radius * beam.radius
+    hit = hits(beam.shape, x, y)
     slope_x, slope_y = -gx * beam.divergence_x, -gy * beam.divergence_y
     pz = beam.momentum / jnp.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
     return Place(x, y, z, Vector(slope_x * pz, slope_y * pz, pz), jnp.where(hit, ex, 0.0))
@@ -115,16 +138,24 @@ class Hashable:
 
 
 @partial(jax.jit, static_argnames=("made",))
-def _mesons(place: Place, cells: Cells, made: Hashable, sigma: jax.Array, u: jax.Array) -> tuple[Start, jax.Array]:
-    """Mesons of the nucleons at `place`; sigma: inelastic cross-section there, mb. u: (3, n)."""
+def _mesons(
+    place: Place, cells: Cells, made: Hashable, sigma: jax.Array, beam: jax.Array, u: jax.Array
+) -> tuple[Start, jax.Array]:
+    """Mesons of the nucleons at `place`; sigma: cross-section to which densities are normalised, mb. u: (3, n).
+
+    Angles of the cells are for protons of momentum `beam`; those of slower nucleons are wider in proportion.
+    """
     production = made.production
     nucleon = place.momentum.norm()
-    x, theta, density = sample_cells(cells, u[0], u[1])
+    x, angle, density = sample_cells(cells, u[0], u[1])
+    wider = jnp.maximum(beam / jnp.maximum(nucleon, 1e-3), 1.0)
+    theta = jnp.minimum(angle * wider, WIDEST)
     top = jnp.maximum(nucleon - 1, 0.0)
     p = jnp.maximum(x * top, 1e-3)
     made_here = 2 * jnp.pi * jnp.sin(theta) * differential(production, p, theta, jnp.maximum(nucleon, 1.2)) * top
     fast = nucleon > SLOWEST_NUCLEON
-    weight = jnp.where(fast, made_here / (density * sigma), 0.0)
+    allowed = fast & (angle * wider <= WIDEST * (1 + 1e-9))
+    weight = jnp.where(allowed, made_here * wider / (density * sigma), 0.0)
     start = _leave(place, p, theta, u[2], weight)
     if production.fitted is None:
         extrapolated = jnp.ones_like(fast)
@@ -175,33 +206,43 @@ def one_of(places: tuple[Place, ...], key: jax.Array, low: jax.Array, high: jax.
     return chosen._replace(weight=total)
 
 
-@partial(jax.jit, static_argnames=("same",))
-def pions_of_pions(place: Place, key: jax.Array, low: jax.Array, high: jax.Array, same: bool) -> Start:
-    """Pions from inelastic interactions of pions at `place`; see `fluxes.secondary_production`."""
+@partial(jax.jit, static_argnames=("same", "spectrum"))
+def pions_of_pions(
+    place: Place, key: jax.Array, low: jax.Array, high: jax.Array, same: bool, spectrum: PionSpectrum | None = None
+) -> Start:
+    """Pions from inelastic interactions of pions at `place`; see `fluxes.secondary_production`. spectrum: None for the
+    flat one.
+    """
     u = uniforms(key, low, high, _DIMENSIONS)
     p0 = place.momentum.norm()
-    p = jnp.maximum(u[0], 1e-3) * p0
-    pt = -PION_PT * (jnp.log1p(-u[1]) + jnp.log1p(-u[2]))
-    numbers = SAME_CHARGE if same else OTHER_CHARGE
-    number = jnp.where(p0 > PION_SWITCH, numbers[0], numbers[1])
+    if spectrum is None:
+        p = jnp.maximum(u[0], 1e-3) * p0
+        numbers = SAME_CHARGE if same else OTHER_CHARGE
+        number = jnp.where(p0 > PION_SWITCH, numbers[0], numbers[1])
+    else:
+        x = spectrum.lowest ** (1 - u[0])
+        p = x * p0
+        number = -math.log(spectrum.lowest) * (spectrum.soft * (1 - x) ** 4 + spectrum.flat)
+    scale = PION_PT if spectrum is None else spectrum.pt
+    pt = -scale * (jnp.log1p(-u[1]) + jnp.log1p(-u[2]))
     theta = jnp.arcsin(jnp.minimum(pt / p, 1.0))
     start = _leave(place, p, theta, u[3], number)
     return start._replace(weight=jnp.where((pt < p) & (p > 0.06), start.weight, 0.0))
 
 
 class Sources:
-    """Everything that starts a particle in one beam, with tables made once.
+    """Everything that starts a particle in one beam, with tables made once."""
 
-    production   the species and their densities
-    """
-
-    def __init__(self, beam: Beamline, production: dict[int, Production]) -> None:
+    def __init__(self, beam: Beamline) -> None:
         self.protons = protons(beam)
-        self._made = {pdg: Hashable(made) for pdg, made in production.items()}
-        self._cells = {pdg: production_cells(made, beam.target.momentum) for pdg, made in production.items()}
-        inelastic = float(self.protons.cross_section)
-        # quasi-elastic interactions make no mesons and no leading nucleons: 34.6 mb of 212.3 mb (G4BNB)
-        self._productive = (inelastic - QUASI_ELASTIC) / inelastic
+        hadrons = hadrons_of(beam)
+        momentum, crowding = beam.target.momentum, hadrons.crowding
+        self._made = {pdg: Hashable(made) for pdg, made in hadrons.production.items()}
+        self._cells = {
+            pdg: production_cells(made, momentum, crowding=crowding, forward=hadrons.forward)
+            for pdg, made in hadrons.production.items()
+        }
+        self._productive = hadrons.productive
         self._quantiles = {}
         for pdg in (2212, 2112):
             number, table = nucleon_quantiles(pdg)
@@ -210,7 +251,9 @@ class Sources:
     def mesons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Start, jax.Array]:
         """Mesons from beam protons, weights per proton on target; and whether each is outside the fitted range."""
         place, u = _proton_places(self.protons, key, low, high)
-        made: tuple[Start, jax.Array] = _mesons(place, self._cells[pdg], self._made[pdg], self.protons.cross_section, u)
+        made: tuple[Start, jax.Array] = _mesons(
+            place, self._cells[pdg], self._made[pdg], self.protons.cross_section, self.protons.momentum, u
+        )
         return made
 
     def nucleons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
@@ -234,6 +277,6 @@ class Sources:
         u = uniforms(key, low, high, _DIMENSIONS)
         source = -pdg if nucleon == 2112 and abs(pdg) == 211 else pdg
         made: tuple[Start, jax.Array] = _mesons(
-            place, self._cells[source], self._made[source], self.protons.cross_section, u[3:]
+            place, self._cells[source], self._made[source], self.protons.cross_section, self.protons.momentum, u[3:]
         )
         return made

@@ -44,7 +44,8 @@ def planes(horns: tuple[PlacedHorn, ...], low: float, high: float, size: float, 
 def slabs(horns: tuple[PlacedHorn, ...], z: Array) -> Slabs:
     """Slabs between the planes z (n + 1,), for horns of one kind of conductor that do not overlap.
 
-    Surfaces of a slab are those of the horn that its middle lies in; outside there is no field.
+    Surfaces of a slab are those of the horn that its middle lies in; outside there is no field, and no metal within
+    10 m of the axis.
     """
     low, high = z[:-1], z[1:]
     middle = 0.5 * (low + high)
@@ -53,7 +54,7 @@ def slabs(horns: tuple[PlacedHorn, ...], z: Array) -> Slabs:
     ends = []
     tiny = 1e-9 * (high - low)  # a surface may jump at a plane: each slab has its own side of it
     for at in (low + tiny, high - tiny):
-        found = [np.full(at.shape, value) for value in (1.0, 1.1, 1e3, 1e3 + 1)]
+        found = [np.full(at.shape, value) for value in (1e3, 1e3 + 0.1, 2e3, 2e3 + 1)]
         for yes, h in zip(inside, horns, strict=True):
             found = [np.where(yes, r, other) for r, other in zip(h.horn.surfaces(at - h.z_cm), found, strict=True)]
         ends.append(Surfaces(*map(jnp.asarray, found)))

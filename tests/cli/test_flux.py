@@ -34,7 +34,9 @@ def test_json_and_table(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["flux", "--beam", "numi-me", "--mode", "neutrino", "--detector", "miniboone"], 3, "bnb"),
+        (["flux", "--beam", "numi-me", "--mode", "neutrino", "--detector", "miniboone"], 3, "minerva"),
+        (["flux", "--beam", "numi", "--mode", "neutrino", "--detector", "minerva"], 3, "numi-me"),
+        ([*BEAM, "--detector", "miniboone", "--stopped-kaons", "0.1"], 3, "numi-le"),
         ([*BEAM, "--detector", "minibone"], 3, "miniboone"),
         ([*BEAM, "--detector", "miniboone", "-o", "flux.pdf"], 3, ".csv"),
         ([*BEAM, "--detector", "miniboone", "-n", "0"], 2, "-n"),

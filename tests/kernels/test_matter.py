@@ -8,6 +8,7 @@ from darkhorn.kernels.hadron_nucleus import slow_pion_total
 from darkhorn.kernels.matter import (
     ALUMINIUM,
     BERYLLIUM,
+    GRAPHITE,
     elastic_angle_squared,
     elastic_slope,
     energy_loss,
@@ -15,7 +16,7 @@ from darkhorn.kernels.matter import (
 )
 
 
-@pytest.mark.parametrize(("material", "minimum"), [(BERYLLIUM, 1.595), (ALUMINIUM, 1.615)])
+@pytest.mark.parametrize(("material", "minimum"), [(BERYLLIUM, 1.595), (GRAPHITE, 1.753), (ALUMINIUM, 1.615)])
 def test_minimum_ionisation_of_the_tables(material: object, minimum: float) -> None:
     """MeV cm2/g of a muon, as tabulated by the PDG."""
     loss = energy_loss(jnp.linspace(0.2, 1.0, 400), 0.1056584, material)  # type: ignore[arg-type]
