@@ -47,7 +47,7 @@ def open_root(path: Path) -> Iterator[Any]:
             yield file
     except InputError:
         raise
-    except Exception as error:  # uproot raises what the bytes make it raise: KeyError, struct.error, DeserializationError
+    except Exception as error:  # uproot raises whatever the bytes make it raise
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         do = "Copy the file again."
         raise InputError(where, f"a broken ROOT file ({reason})", "a whole ROOT file", do) from error
@@ -63,7 +63,9 @@ def tree(file: Any, name: str, path: Path) -> Any:
     names = names_in(file)
     if name not in names:
         have = ", ".join(names) or "nothing"
-        raise InputError(str(path), f"no tree {name} (there is {have})", f"a file with the tree {name}", "Check the file.")
+        raise InputError(
+            str(path), f"no tree {name} (there is {have})", f"a file with the tree {name}", "Check the file."
+        )
     if names[name] not in ("TTree", "TNtuple", "TNtupleD", "TChain"):
         raise InputError(str(path), f"{name}, a {names[name]}", f"a tree {name}", "Check the file.")
     return file[name]

@@ -59,3 +59,5 @@ BNB = Beamline(
     # the steel collimator, a cone, and the pipe; the 25 m absorber is parked
     DecayRegion(((307.0, 30.0), (520.4, 35.5), (530.4, 91.44), (5026.0, 91.44)), 5031.0, _G4BNB),
 )
+
+BEAMLINES: dict[str, Beamline] = {"bnb": BNB}  # all that can be simulated, by name

@@ -147,9 +147,7 @@ def _padded(number: int) -> int:
 
 # ------------------------------------------------------------------------------------------------------------
 # flux in a detector
-def points_in(
-    detector: Detector, volumes: tuple[str, ...], number: int, seed: int
-) -> tuple[Array, Array, Array]:
+def points_in(detector: Detector, volumes: tuple[str, ...], number: int, seed: int) -> tuple[Array, Array, Array]:
     """Random points (n,), uniform in the union of disjoint volumes, detector frame, cm."""
     rng = np.random.default_rng((seed, 7))
     shapes = [detector.volumes[name].shape for name in volumes]

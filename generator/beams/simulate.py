@@ -19,7 +19,7 @@ from darkhorn.generator.beams.rays import AIR, NUCLEON, PRIMARY, TERTIARY, Rays,
 from darkhorn.generator.beams.sources import Sources, one_of, pions_of_pions
 from darkhorn.generator.beams.windows import Window, point_in, window
 from darkhorn.generator.streams import channel_key, split_index, uniforms
-from darkhorn.geometry.beamlines import BNB, Beamline
+from darkhorn.geometry.beamlines import BEAMLINES, Beamline
 from darkhorn.kernels.constants import MASS_MUON, MASS_NEUTRAL_PION
 from darkhorn.kernels.errors import InputError, did_you_mean
 from darkhorn.kernels.kinematics import Vector, four, two_body_momentum
@@ -27,7 +27,6 @@ from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_
 from darkhorn.kernels.sampling import table_lookup
 
 Array = NDArray[np.float64]
-BEAMS = {"bnb": BNB}
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 # batches per round of each primary species: by what their neutrinos need, not by how many there are
@@ -236,9 +235,9 @@ class BeamFlux:
 
 def beamline(name: str) -> Beamline:
     """A beam that can be simulated. Raises InputError."""
-    if name not in BEAMS:
-        raise InputError("--beam", name, ", ".join(BEAMS), did_you_mean(name, list(BEAMS)) + "Choose a beam.")
-    return BEAMS[name]
+    if name not in BEAMLINES:
+        raise InputError("--beam", name, ", ".join(BEAMLINES), did_you_mean(name, list(BEAMLINES)) + "Choose a beam.")
+    return BEAMLINES[name]
 
 
 def simulate_flux(

@@ -8,7 +8,6 @@ Root attributes  schema "darkhorn-rays", schema_version, n_rays, pot (protons on
 
 import datetime
 import json
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 

@@ -55,9 +55,9 @@ from darkhorn.generator.processes.dark_neutrino_targets import (
     series_terms,
 )
 from darkhorn.generator.processes.dark_neutrino_topologies import topology
+from darkhorn.generator.ray_source import by_rays, for_source
 from darkhorn.generator.record import REMNANT_PDG
 from darkhorn.generator.runcard import RunCard
-from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.nuclides import Nuclide, nuclide
 from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON
 from darkhorn.kernels.errors import InputError
@@ -154,7 +154,7 @@ def build(card: RunCard) -> Build:
         params = {
             **common,
             **kinds[what.name, regime],
-            "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
+            "flux": exp.flux_params(projectile, least),
             "region": exp.detector.volumes[region].shape,
             "scatterers_per_cm3": np.asarray(exp.scatterers(region)[what.name] * scatterers_in(what, regime)),
             "beam": exp.beam[projectile],
@@ -252,7 +252,7 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
     mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
-    chain = chain_of(scheme, form, mode, names_of(path), motion)
+    chain = for_source(chain_of(scheme, form, mode, names_of(path), motion), params)
     place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
     names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, place)
     return Channel(
@@ -269,7 +269,11 @@ def _channel(
         region=region,
         constants=constants,
         columns=stored_columns(scheme, path, chain, card.force_decay, motion == "gas"),
-        can_miss=mode == "backward" or len(path.pairs) == 2 or form.displaced or (form.line_shape and motion == "gas"),
+        can_miss=by_rays(params)
+        or mode == "backward"
+        or len(path.pairs) == 2
+        or form.displaced
+        or (form.line_shape and motion == "gas"),
         target_fraction=fraction,
     )
 

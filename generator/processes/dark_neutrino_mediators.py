@@ -50,9 +50,9 @@ from darkhorn.generator.processes.dark_neutrino_targets import (
     series_terms,
 )
 from darkhorn.generator.processes.dark_neutrino_topologies import topology
+from darkhorn.generator.ray_source import by_rays, for_source
 from darkhorn.generator.record import FINAL, REMNANT_PDG, Particle, Topology
 from darkhorn.generator.runcard import RunCard
-from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.nuclides import Nuclide, nuclide
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError
@@ -146,7 +146,7 @@ def build(card: RunCard) -> Build:
         atoms = exp.scatterers(region)
         params = {
             **common,
-            "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
+            "flux": exp.flux_params(projectile, least),
             "region": exp.detector.volumes[region].shape,
             "scatterers_per_cm3": np.asarray(atoms[what.name] * scatterers_in(what, regime)),
             "beam": exp.beam[projectile],
@@ -226,7 +226,7 @@ def _channel(
         constants |= {"struck_pdg": np.int32(NUCLEONS[regime].pdg), "remnant_pdg": np.int32(REMNANT_PDG)}
     mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
     response = motion_of(card, what, regime) == "response"
-    chain, record = chain_of(scheme, mode, response), record_of(scheme, bound)
+    chain, record = for_source(chain_of(scheme, mode, response), params), record_of(scheme, bound)
     chosen = {role for role in ("struck", "remnant", "target")}
     momenta = tuple(f"{p.role}_{c}" for p in record.particles if p.role not in chosen for c in ("px", "py", "pz", "e"))
     daughter = "n4_pdg" if scheme.dual else "nu_out_pdg"
@@ -245,7 +245,7 @@ def _channel(
         region=region,
         constants=constants,
         columns=(*STORED, daughter, *momenta, *flag, *chain.factors, "w_sampling", "weight"),
-        can_miss=mode == "backward",
+        can_miss=mode == "backward" or by_rays(params),
         target_fraction=fraction,
     )
 

@@ -72,7 +72,9 @@ def entries(rng: np.random.Generator, number: int = 20) -> dict[str, Any]:
     direction = np.stack([rng.normal(0, 0.05, number), rng.normal(0, 0.05, number), np.ones(number)])
     direction /= np.linalg.norm(direction, axis=0)
     names = ("wgt", "vtxx", "vtxy", "vtxz", "dist", "E")
-    made = dict(zip(names, (np.ones(number), *rng.normal(0, 1, (3, number)), rng.uniform(50, 500, number), p), strict=True))
+    made = dict(
+        zip(names, (np.ones(number), *rng.normal(0, 1, (3, number)), rng.uniform(50, 500, number), p), strict=True)
+    )
     return {**made, **{f"p{a}": p * direction[i] for i, a in enumerate("xyz")}, "pdg": np.full(number, 14, np.int32)}
 
 

@@ -103,9 +103,7 @@ def test_heavy_daughters_are_those_of_explicit_boosts(p: tuple[float, float, flo
     rest = FourVector(jnp.full(400, np.sqrt(HEAVY_STAR**2 + HEAVY**2)), *map(jnp.asarray, d))
     lab = boost_from_rest(rest, parent, jnp.asarray(PION))
     size = np.asarray(lab.p.norm())
-    fast, slow = massive_seen_from(
-        parent, *map(jnp.asarray, (PION, HEAVY_STAR, HEAVY)), lab.p.scale(1 / lab.p.norm())
-    )
+    fast, slow = massive_seen_from(parent, *map(jnp.asarray, (PION, HEAVY_STAR, HEAVY)), lab.p.scale(1 / lab.p.norm()))
     off = np.minimum(*(np.abs(np.asarray(s.momentum) / size - 1) for s in (fast, slow)))
     assert off.max() < 1e-7  # at the largest angle both solutions meet, with half the digits
     assert np.median(off) < 1e-14
