@@ -25,6 +25,7 @@ _GEV = {"eV": 1e-9, "keV": 1e-6, "MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
 _CM2 = {"cm": 1.0, "m": 1e-4}
 _CONTENT = re.compile(r"per-(?:([0-9.eE+]+)-?)?(eV|keV|MeV|GeV|TeV)")
 _UNIT = re.compile(r"(cm|m)(?:\^-2|-2|\^\{-2\})\s*(?:POT(?:\^-1|-1|\^\{-1\})|/\s*([0-9.]+(?:[eE]\+?[0-9]+)?)?\s*POT)")
+_PARENT_COLUMN = re.compile(rf"({'|'.join(FLAVOURS)})_from_(-?[0-9]+)")  # the share of one parent, by PDG code
 _ENERGY_COLUMN = re.compile(r"(E|E_lo|E_hi)(?:_(eV|keV|MeV|GeV|TeV))?")
 
 
@@ -47,15 +48,15 @@ def read_flux_file(
     pdg          flavour of a file with two columns, energy and flux
 
     Lines are split at commas or blanks; `#` starts a comment. Without `columns` a file without a header has two
-    columns, or the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err`
-    are passed over, and so are flavours whose flux is zero everywhere. Energies `E` are bin centres: of bins of equal
-    width if they are equally spaced, else bins end half-way between them, which needs numbers per energy.
+    columns, or the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err`,
+    those of one parent (`numu_from_211`) and flavours whose flux is zero everywhere are passed over. Energies `E` are
+    bin centres: of bins of equal width if they are equally spaced, else bins end half-way between them, which needs
+    numbers per energy.
 
     Raises InputError, with the file and the line, for everything that cannot be used.
     """
     path = Path(path)
-    energy_width = _content_width(content, path)
-    per_cm2 = _unit_factor(unit, path)
+    energy_width, per_cm2 = meaning_of(content, unit, path)
     if energy_unit is not None and energy_unit not in _GEV:
         raise InputError(f"energy unit of {path}", energy_unit, ", ".join(_GEV), "Write for example `GeV`.")
     lines = _lines(path)
@@ -76,6 +77,34 @@ def read_flux_file(
         raise InputError(str(path), "zero flux in every bin", "a flavour with flux", "Check the columns.")
     source = f"read from {path.name}: flux {content}, in {unit}"
     return FluxSet(name or path.stem, "user", "user", "user", source, fluxes)
+
+
+def read_ratio_table(path: str | Path) -> tuple[Array, dict[tuple[int, int | None], Array]]:
+    """(edges in GeV, {(neutrino, parent or None for all): ratio per bin}) of a table that changes a flux.
+
+    A text file with a header: `E_lo_GeV E_hi_GeV`, flavours (`numu`) and parents of flavours (`numu_from_211`).
+    Raises InputError as `read_flux_file`.
+    """
+    path = Path(path)
+    header, rows = _split_header(_lines(path), None, None, path)
+    numbers = _numbers(header, rows, path)
+    edges = _edges(header.names, numbers, rows, _energy_scale(header, None, False, path), True, path)
+    ratios: dict[tuple[int, int | None], Array] = {}
+    for name, values in zip(header.names, numbers.T, strict=True):
+        parent = _PARENT_COLUMN.fullmatch(name)
+        if parent:
+            ratios[FLAVOURS[parent[1]], int(parent[2])] = values
+        elif name in FLAVOURS:
+            ratios[FLAVOURS[name], None] = values
+    return edges, ratios
+
+
+def meaning_of(content: str | None, unit: str | None, path: Path) -> tuple[float | None, float]:
+    """What the numbers of a file mean: energy (GeV) that one counts, or None for a bin; factor to cm^-2 POT^-1.
+
+    Raises InputError for words that are not known, and for None: it is never guessed.
+    """
+    return _content_width(content, path), _unit_factor(unit, path)
 
 
 @dataclass(frozen=True)
@@ -207,7 +236,7 @@ def _parse_header(words: tuple[str, ...], where: str) -> _Header:
         if energy:
             names.append(energy[1])
             units |= {energy[2]} if energy[2] else set()
-        elif word in FLAVOURS or word.endswith("_err"):
+        elif word in FLAVOURS or word.endswith("_err") or _PARENT_COLUMN.fullmatch(word):
             names.append(word)
         else:
             known = [*FLAVOURS, "E_GeV", "E_lo_GeV", "E_hi_GeV"]
@@ -222,7 +251,7 @@ def _parse_header(words: tuple[str, ...], where: str) -> _Header:
         raise InputError(
             where, found, "`E_lo_GeV` and `E_hi_GeV` (edges), or `E_GeV` (centres)", "Name the energy columns."
         )
-    if not any(name in FLAVOURS for name in names):
+    if not any(name in FLAVOURS or _PARENT_COLUMN.fullmatch(name) for name in names):
         raise InputError(where, "no flavour", ", ".join(FLAVOURS), "Name the flux columns.")
     if len(units) > 1:
         raise InputError(

@@ -104,7 +104,10 @@ class HistogramSource(SourceSection):
         ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"), description="flavours of the beam that take part"
     )
     file: FilePath | None = Field(
-        None, description="your own flux table; a relative path starts at the folder of the card", examples=["flux.dat"]
+        None,
+        description="your own flux: a text table, ROOT histograms, or what `darkhorn flux -o` wrote; a relative path "
+        "starts at the folder of the card",
+        examples=["flux.dat"],
     )
     content: Annotated[Content, word(Content)] | None = Field(
         None, description="what a number of `file` is: neutrinos per bin or per GeV (needed with `file`)"
@@ -114,6 +117,11 @@ class HistogramSource(SourceSection):
     )
     flavour: Annotated[Flavour, word(Flavour)] | None = Field(
         None, description="flavour of a `file` with two columns, energy and flux"
+    )
+    histograms: dict[Annotated[Flavour, word(Flavour)], FilePath] = Field(
+        {},
+        description="which histogram of a ROOT `file` is which flavour; without it numu, numubar, nue, nuebar",
+        examples=[{"nu_mu": "h501"}],
     )
     decay_line: DecayLine | None = Field(
         None,
@@ -137,6 +145,8 @@ class HistogramSource(SourceSection):
                 problems.append(
                     InputError(key, shown(getattr(self, key)), "only with `file`", "Remove it, or add `file`.")
                 )
+        if self.histograms and not with_file:
+            problems.append(InputError("histograms", "names", "only with a ROOT `file`", "Remove it, or add `file`."))
         if problems:
             raise CardErrors(problems)
         if self.beam is not None:

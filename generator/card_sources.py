@@ -5,13 +5,21 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from darkhorn.generator.card_errors import shown
-from darkhorn.generator.card_models import MAX_SEED, FlavourList, Mode, SourceSection, register_source
+from darkhorn.generator.card_models import (
+    MAX_SEED,
+    FilePath,
+    Flavour,
+    FlavourList,
+    Mode,
+    SourceSection,
+    register_source,
+)
 from darkhorn.generator.card_places import BEAMS, Spill
 from darkhorn.generator.card_values import Flag, Value, whole, word
 from darkhorn.geometry.beamlines import BEAMLINES
 from darkhorn.kernels.errors import InputError, did_you_mean
 
-_FLAVOURS = ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar")
+_FLAVOURS: tuple[Flavour, ...] = ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar")
 MAX_PARTICLES = 10**9
 
 
@@ -48,6 +56,12 @@ class RaysSource(SourceSection):
         examples=["rays.h5"],
     )
     flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
+    reweight: FilePath | None = Field(
+        None,
+        description="table of ratios by which the rays are multiplied, per flavour or parent (published / simulated); "
+        "null: none",
+        examples=["ratios.csv"],
+    )
     seed: Seed = Field(1, description="of what is drawn once per ray: decays that the file leaves open")
     spill: Spill | None = Field(None, description="time structure; null: all protons at t = 0")
 
@@ -63,6 +77,12 @@ class BeamlineSource(SourceSection):
     )
     secondaries: Flag = Field(True, description="mesons of secondary nucleons and pions")
     flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
+    reweight: FilePath | None = Field(
+        None,
+        description="table of ratios by which the rays are multiplied, per flavour or parent (published / simulated); "
+        "null: none",
+        examples=["ratios.csv"],
+    )
     seed: Seed = Field(1, description="random seed of the simulation")
     spill: Spill | None = Field(
         None, description="time structure; from the beam if not given; null: all protons at t = 0"

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import decay_line
-from darkhorn.fluxes.readers import read_flux_file
 from darkhorn.fluxes.tables import Flux, FluxSet, shipped_flux
 from darkhorn.generator.card_sources import BeamlineSource, RaysSource
+from darkhorn.generator.files.flux_file import read_fluxes
 from darkhorn.generator.ray_source import RaySource, ray_source
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import flux_tables
@@ -61,7 +61,7 @@ class Experiment:
 
 def experiment(card: RunCard) -> Experiment:
     """Read the fluxes and place the detector. Raises InputError for what only the files and tables can tell."""
-    detector = _detector(card)
+    detector = detector_of(card)
     card.check_names(volumes=tuple(detector.volumes))
     for name in card.decay_in:
         if isinstance(detector.volumes[name].shape, Tube):
@@ -103,7 +103,8 @@ def _check_disjoint(names: tuple[str, ...], detector: Detector, key: str) -> Non
                 )
 
 
-def _detector(card: RunCard) -> Detector:
+def detector_of(card: RunCard) -> Detector:
+    """The detector of a card. Raises InputError."""
     given = card.detector
     spec: dict[str, Any] = {"name": given.name, "volumes": {}, "flux": None, "source": "run card"}
     if given.base is not None:
@@ -138,7 +139,13 @@ def _fluxes(card: RunCard, detector: Detector) -> FluxSet:
     if source.file is not None:
         path = card.locate(source.file)
         pdg = FLAVOUR_PDG[source.flavour] if source.flavour else None
-        found = read_flux_file(path, content=source.content, unit=source.unit, pdg=pdg)
+        found = read_fluxes(
+            path,
+            content=source.content,
+            unit=source.unit,
+            pdg=pdg,
+            histograms={FLAVOUR_PDG[flavour]: name for flavour, name in source.histograms.items()},
+        )
     elif detector.flux_name is None:
         raise InputError(
             "source",

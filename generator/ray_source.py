@@ -9,7 +9,7 @@ place of that decay: see docs/rays.md for what that leaves out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.rays import RayTable
-from darkhorn.generator.beams.ray_flux import neutrinos_of, seen_in, simulated_rays
+from darkhorn.generator.beams.ray_flux import neutrinos_of, reweighted, seen_in, simulated_rays
 from darkhorn.generator.card_sources import BeamlineSource, RaysSource
 from darkhorn.generator.chain import Chain, Params, Stage, State
 from darkhorn.generator.files.ray_file import read_rays
@@ -54,7 +54,7 @@ class RaySource:
 
     def histogram(self) -> tuple[Array, Array]:
         """(edges, content): flux averaged over the volumes of decay, for the header and for thresholds."""
-        edges = BIN_WIDTH * np.arange(int(self.energy.max() / BIN_WIDTH) + 2)
+        edges: Array = BIN_WIDTH * np.arange(int(self.energy.max() / BIN_WIDTH) + 2, dtype=np.float64)
         return edges, np.histogram(self.energy, edges, weights=self.flux)[0]
 
     def parameters(self, lowest: float) -> dict[str, Any]:
@@ -79,24 +79,43 @@ class RaySource:
 
 def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource], str, str]:
     """({pdg: rays of the flavour}, name, source) of a card with a source of rays. Raises InputError."""
-    source = card.source
-    if isinstance(source, BeamlineSource):
-        table = _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries)
-        seed = source.seed
-    else:
-        assert isinstance(source, RaysSource)
-        paths = tuple(card.locate(name) for name in source.file)
-        table, seed = _read(tuple((path, path.stat().st_mtime_ns) for path in paths)), source.seed
-    table = neutrinos_of(table, seed)
-    energy, flux, _ = seen_in(table, detector, card.decay_in, seed)
+    table = rays_of_card(card)
+    energy, flux = seen_in(table, detector, card.decay_in, _seed(card))
+    reweight = card.source.reweight  # type: ignore[attr-defined]
+    name = table.source
+    if reweight is not None:
+        factor = reweighted(table, energy, card.locate(reweight, "source.reweight"))
+        columns = {**table.columns, "weight": table["weight"] * factor}
+        table, flux = replace(table, columns=columns), flux * factor
+        name += f", reweighted with {reweight}"
     found = {}
     for pdg in (14, -14, 12, -12):
         mine = (table["nu_pdg"] == pdg) & (flux > 0)
         if mine.any():
-            found[pdg] = _flavour(table.where(mine), energy[mine], flux[mine], pdg, detector, seed)
+            found[pdg] = _flavour(table.where(mine), energy[mine], flux[mine], pdg, detector, _seed(card))
     if not found:
         raise InputError("source", f"no neutrino of {table.source} in the detector", "a flux above 0", "Check it.")
-    return found, str(table.header.get("beam", "rays")), table.source
+    return found, str(table.header.get("beam", "rays")), name
+
+
+def rays_of_card(card: RunCard) -> RayTable:
+    """The rays of a card, read or simulated, with every decay chosen. Raises InputError."""
+    return neutrinos_of(parents_of_card(card), _seed(card))
+
+
+def parents_of_card(card: RunCard) -> RayTable:
+    """The rays of a card as the file or the simulation gives them. Raises InputError."""
+    source = card.source
+    if isinstance(source, BeamlineSource):
+        return _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries)
+    assert isinstance(source, RaysSource)
+    paths = tuple(card.locate(name) for name in source.file)
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in paths))
+
+
+def _seed(card: RunCard) -> int:
+    seed: int = card.source.seed  # type: ignore[attr-defined]
+    return seed
 
 
 @lru_cache(maxsize=2)

@@ -1,6 +1,7 @@
 """What a table of rays does at a place: its neutrinos, and their flux in a detector. And the table of a simulation."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.neutrino_spectra import emissions
 from darkhorn.fluxes.rays import COLUMNS, PARENT_MASSES, RayTable, ray_table
+from darkhorn.fluxes.readers import read_ratio_table
 from darkhorn.generator.beams.rays import Rays
 from darkhorn.generator.beams.simulate import BATCH, BATCHES_PER_ROUND, EDGES, BeamFlux, BeamSimulation, beamline
+from darkhorn.generator.beams.windows import Window, point_in
 from darkhorn.geometry.detectors import Detector, to_beam
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.kinematics import Vector, four
@@ -161,25 +164,40 @@ def points_in(detector: Detector, volumes: tuple[str, ...], number: int, seed: i
     return found[0], found[1], found[2]
 
 
-def seen_in(
-    table: RayTable, detector: Detector, volumes: tuple[str, ...], seed: int = 1
-) -> tuple[Array, Array, tuple[Array, Array, Array]]:
-    """Energy and flux of the neutrino of each ray at a random point of the volumes, and those points (detector frame,
-    cm). As `seen_at`.
-    """
+def points_on(at: Window, number: int, seed: int) -> tuple[Array, Array, Array]:
+    """Random points (n,), uniform on a window, beam frame, cm."""
+    u = np.random.default_rng((seed, 8)).random((2, number))
+    x, y = point_in(at, jnp.asarray(u[0]), jnp.asarray(u[1]))
+    return np.asarray(x), np.asarray(y), np.full(number, float(at.z))
+
+
+def seen_in(table: RayTable, detector: Detector, volumes: tuple[str, ...], seed: int = 1) -> tuple[Array, Array]:
+    """Energy and flux of the neutrino of each ray at a random point of the volumes. As `seen_at`."""
     points = points_in(detector, volumes, len(table), seed)
-    energy, flux = seen_at(table, points if table.frame == "detector" else to_beam(detector, *points))
-    return energy, flux, points
+    return seen_at(table, points if table.frame == "detector" else to_beam(detector, *points))
 
 
-def flux_in(
-    table: RayTable, detector: Detector, volumes: tuple[str, ...], edges: Array = EDGES, seed: int = 1
-) -> BeamFlux:
-    """Flux averaged over the volumes, in bins of `edges`, per neutrino, parent and origin; errors are statistical (rays
-    taken as independent). A decay that is not chosen is drawn.
+def reweighted(table: RayTable, energy: Array, path: str | Path) -> Array:
+    """Factor of each ray from a table of ratios (`fluxes.readers.read_ratio_table`), by its neutrino, its parent and
+    the energy at which it was seen; a ratio of a parent goes before that of its flavour; 1 where the table says
+    nothing. (n,). Raises InputError, also for a table that touches no ray.
     """
-    table = neutrinos_of(table, seed)
-    energy, flux, _ = seen_in(table, detector, volumes, seed)
+    edges, ratios = read_ratio_table(path)
+    cell = np.searchsorted(edges, energy, side="right") - 1
+    inside = (cell >= 0) & (cell < len(edges) - 1)
+    factor, touched = np.ones(len(table)), np.zeros(len(table), bool)
+    for (nu, parent), values in sorted(ratios.items(), key=lambda item: item[0][1] is not None):
+        mine = inside & (table["nu_pdg"] == nu) & ((parent is None) | (table["parent_pdg"] == (parent or 0)))
+        factor[mine], touched[mine] = values[cell[mine]], True
+    if not touched.any():
+        raise InputError(str(path), "ratios for none of the rays", "flavours and parents of the beam", "Check it.")
+    return factor
+
+
+def flux_of(table: RayTable, energy: Array, flux: Array, detector: str, edges: NDArray[Any] = EDGES) -> BeamFlux:
+    """Neutrinos with their energies and fluxes in bins of `edges`, per neutrino, parent and origin; errors are
+    statistical (rays taken as independent).
+    """
     content: dict[tuple[int, int, int], Array] = {}
     variance: dict[tuple[int, int, int], Array] = {}
     kinds = np.stack([table["nu_pdg"], table["parent_pdg"], table["origin"]])
@@ -187,5 +205,6 @@ def flux_in(
         mine = (kinds == np.array([[nu], [parent], [origin]])).all(axis=0)
         content[nu, parent, origin] = np.histogram(energy[mine], edges, weights=flux[mine])[0]
         variance[nu, parent, origin] = np.histogram(energy[mine], edges, weights=flux[mine] ** 2)[0]
-    names = (str(table.header.get(key, "user")) for key in ("beam", "mode"))
-    return BeamFlux(*names, detector.name, int(table.header.get("particles", len(table))), content, variance)
+    beam, mode = (str(table.header.get(key, "user")) for key in ("beam", "mode"))
+    number = int(table.header.get("particles", len(table)))
+    return BeamFlux(beam, mode, detector, number, content, variance, edges)

@@ -1,7 +1,7 @@
 """A whole beam: species and generations of particles in batches, and the flux of their neutrinos at a detector."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ SHARES = {211: 3, -211: 3, 321: 2, 130: 1}
 NUCLEONS = (2212, 2112)
 BATCHES_PER_ROUND = sum(SHARES.values()) + len(NUCLEONS)
 PION_TO_MUON, KAON_TO_MUON, KAON_TO_PION = 0.999877, 0.6356, 0.2067
-EDGES = 0.05 * np.arange(201)  # GeV
+EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,9 @@ def neutrinos_at(
 
 @dataclass(frozen=True, eq=False)
 class BeamFlux:
-    """Flux at a detector: content and variance per bin of EDGES, cm^-2 POT^-1, keyed by (neutrino, parent, origin).
+    """Flux at a detector: content and variance per bin of `edges` (GeV), cm^-2 POT^-1.
+
+    Keyed by (neutrino, parent, origin).
 
     parent: PDG code of the particle that decays to the neutrino; origin: index into `rays.ORIGINS`.
     """
@@ -197,30 +199,19 @@ class BeamFlux:
     tracks: int
     content: dict[tuple[int, int, int], Array]
     variance: dict[tuple[int, int, int], Array]
+    edges: Array = field(default_factory=lambda: EDGES)
 
     def total(self, pdg: int, parent: int | None = None, origin: int | None = None) -> tuple[Array, Array]:
         """Content and error per bin of a flavour, from one parent and one origin or from all."""
         keys = [k for k in self.content if k[0] == pdg and parent in (None, k[1]) and origin in (None, k[2])]
-        zero = np.zeros(len(EDGES) - 1)
+        zero = np.zeros(len(self.edges) - 1)
         return sum((self.content[k] for k in keys), zero), np.sqrt(sum((self.variance[k] for k in keys), zero))
 
     def document(self) -> dict[str, Any]:
         """`{beam, mode, detector, edges_GeV, unit, particles, rows}`, the JSON of `darkhorn flux`."""
         names = {"beam": self.beam, "mode": self.mode, "detector": self.detector, "particles": self.tracks}
         unit = "cm^-2 POT^-1 per bin"
-        return names | {"edges_GeV": EDGES.tolist(), "unit": unit, "rows": self.rows()}
-
-    def csv(self) -> str:
-        """A table for `source.file` of a run card: content per bin and its error, for every flavour."""
-        head = f"# {self.beam}, {self.mode} mode, at {self.detector}: simulated, {self.tracks} particles started"
-        units = "# content: per-bin; unit: cm^-2 POT^-1"
-        flavours = {"numu": 14, "numubar": -14, "nue": 12, "nuebar": -12}
-        columns = {"E_lo_GeV": EDGES[:-1], "E_hi_GeV": EDGES[1:]}
-        for name, pdg in flavours.items():
-            columns[name], columns[f"{name}_err"] = self.total(pdg)
-        rows = zip(*columns.values(), strict=True)
-        lines = [",".join(f"{number:.6g}" for number in row) for row in rows]
-        return "\n".join([head, units, ",".join(columns), *lines]) + "\n"
+        return names | {"edges_GeV": self.edges.tolist(), "unit": unit, "rows": self.rows()}
 
     def rows(self) -> list[dict[str, Any]]:
         """`{pdg, parent, content, error}` per neutrino flavour and parent, and its total (parent "total")."""

@@ -85,7 +85,7 @@ def test_gsimple_gives_its_flux_at_its_window(tmp_path: Path, rng: np.random.Gen
     table = read_root_rays(path)
     assert (table.frame, table.relocatable, table.pot, set(table["parent_pdg"])) == ("detector", False, 2e6, {0})
     normal = np.cross((0, 2.0, 0.5), (3.0, 0, 0))
-    energy, flux = seen_at(table, tuple(100 * e[f"vtx{a}"] for a in "xyz"))  # type: ignore[arg-type]
+    energy, flux = seen_at(table, tuple(100 * e[f"vtx{a}"] for a in "xyz"))
     np.testing.assert_allclose(energy, e["E"], rtol=1e-12)
     across = np.abs(sum(normal[i] * e[f"p{a}"] for i, a in enumerate("xyz"))) / e["E"]
     np.testing.assert_allclose(flux, 1 / (1e4 * across) / 2e6, rtol=1e-12)

@@ -65,7 +65,8 @@ def test_flux_and_energy_at_the_scattering_are_those_of_the_ray(
         point = rng.uniform(-200, 200, (3, 400)) + np.array([[0], [0], [250]])
         state = {**columns, **{f"scatter_{a}": jnp.asarray(point[i]) for i, a in enumerate("xyz")}}
         seen, second = RAY_SIGHT.run(params, state, [])
-        assert first is not None and second is not None
+        assert first is not None
+        assert second is not None
         inverse = np.array(exp.detector.rotation)
         beam = inverse @ point + np.array(exp.detector.origin_cm)[:, None]
         ray = np.asarray(columns["ray"])

@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from darkhorn.kernels.kinematics import FourVector, Vector, boost_from_rest
-from darkhorn.kernels.location import massive_seen_from, muon_decay_factor, muon_spin_cosine, seen_from
+from darkhorn.kernels.location import Seen, massive_seen_from, muon_decay_factor, muon_spin_cosine, seen_from
 
 PION, MUON = 0.13957039, 0.1056583755
 STAR = (PION**2 - MUON**2) / (2 * PION)
@@ -94,6 +94,10 @@ HEAVY = 0.02  # GeV, in pi -> mu N
 HEAVY_STAR = np.sqrt((PION**2 - (MUON + HEAVY) ** 2) * (PION**2 - (MUON - HEAVY) ** 2)) / (2 * PION)
 
 
+def heavy(parent: FourVector, n: Vector) -> tuple[Seen, Seen]:
+    return massive_seen_from(parent, jnp.asarray(PION), jnp.asarray(HEAVY_STAR), jnp.asarray(HEAVY), n)
+
+
 @pytest.mark.parametrize("p", [(0.0, 0.0, 0.0), (0.02, 0.0, 0.05), (0.1, -0.2, 0.5), (0.3, 0.1, -2.0)])
 def test_heavy_daughters_are_those_of_explicit_boosts(p: tuple[float, float, float], rng: np.random.Generator) -> None:
     """Each daughter of a boosted isotropic decay is one of the two solutions along its own direction."""
@@ -103,7 +107,7 @@ def test_heavy_daughters_are_those_of_explicit_boosts(p: tuple[float, float, flo
     rest = FourVector(jnp.full(400, np.sqrt(HEAVY_STAR**2 + HEAVY**2)), *map(jnp.asarray, d))
     lab = boost_from_rest(rest, parent, jnp.asarray(PION))
     size = np.asarray(lab.p.norm())
-    fast, slow = massive_seen_from(parent, *map(jnp.asarray, (PION, HEAVY_STAR, HEAVY)), lab.p.scale(1 / lab.p.norm()))
+    fast, slow = heavy(parent, lab.p.scale(1 / lab.p.norm()))
     off = np.minimum(*(np.abs(np.asarray(s.momentum) / size - 1) for s in (fast, slow)))
     assert off.max() < 1e-7  # at the largest angle both solutions meet, with half the digits
     assert np.median(off) < 1e-14
@@ -126,7 +130,7 @@ def test_all_heavy_daughters_go_somewhere(pz: float, within: float) -> None:
     solid = 2 * np.pi * sine * largest * np.cos(t) / cosine * w * (np.pi / (2 if largest == 1 else 4))
     n = Vector(jnp.asarray(sine), jnp.zeros(2000), jnp.asarray(cosine))
     total = energy = 0.0
-    for seen in massive_seen_from(parent, *map(jnp.asarray, (PION, HEAVY_STAR, HEAVY)), n):
+    for seen in heavy(parent, n):
         p, density = np.asarray(seen.momentum), np.asarray(seen.per_solid_angle)
         total += np.sum(density * solid)
         energy += np.sum(density * solid * np.sqrt(p**2 + HEAVY**2))
@@ -139,7 +143,7 @@ def test_a_massless_daughter_has_one_solution(rng: np.random.Generator) -> None:
     parent = moving(0.1, -0.2, 3.0, PION)
     d = rng.normal(size=(3, 200))
     n = Vector(*map(jnp.asarray, d / np.linalg.norm(d, axis=0)))
-    fast, slow = massive_seen_from(parent, *map(jnp.asarray, (PION, STAR, 0.0)), n)
+    fast, slow = massive_seen_from(parent, jnp.asarray(PION), jnp.asarray(STAR), jnp.asarray(0.0), n)
     energy, density = seen_from(parent, jnp.asarray(PION), jnp.asarray(STAR), n)
     np.testing.assert_allclose(np.asarray(fast.momentum), np.asarray(energy), rtol=1e-11)
     np.testing.assert_allclose(np.asarray(fast.per_solid_angle), np.asarray(density), rtol=1e-11)
