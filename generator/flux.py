@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from darkhorn.fluxes.rays import RayTable
+from darkhorn.fluxes.readers import read_ratio_table
 from darkhorn.generator.beams.ray_flux import (
     flux_of,
     neutrinos_of,
@@ -46,6 +47,8 @@ def flux_of_beam(
     if rays is None and reweight is None:
         found = simulate_flux(beam, mode, (detector,), particles, seed, secondaries)[0].document()
         return {**found, "source": f"simulated, seed {seed}", "reweight": None}
+    if reweight is not None:
+        read_ratio_table(reweight)  # what is wrong with it is said before the work
     table = simulated_rays(beam, mode, particles, seed, secondaries)
     if rays is not None:
         write_rays(table, rays, overwrite)

@@ -29,6 +29,7 @@ from darkhorn.kernels.errors import InputError
 SCHEMA, SCHEMA_VERSION = "darkhorn-flux", "1.0.0"
 UNIT = "cm^-2 POT^-1 per bin"
 _MARK = "# darkhorn flux: "  # first line of a table of ours; what follows is JSON
+_REWEIGHTED = ", reweighted with "
 PER_BIN = {"content": "per-bin", "unit": "cm^-2 POT^-1"}
 
 
@@ -94,7 +95,7 @@ def _write_root(document: dict[str, Any], path: Path) -> None:
     edges = np.asarray(document["edges_GeV"])
     title = f"{document['beam']}, {document['mode']}, {document['detector']}"
     if document.get("reweight"):
-        title += f", reweighted with {document['reweight']}"
+        title += f"{_REWEIGHTED}{document['reweight']}"
     rows = {
         name: (edges, np.asarray(row["content"]), np.asarray(row["error"]), f"{title};energy (GeV);{UNIT}")
         for name, row in _names(document).items()
@@ -189,8 +190,9 @@ def _read_root(path: Path) -> dict[str, Any]:
                 rows.append(_row(name, content, histogram.errors()))
                 title = str(histogram.title).partition(";")[0]
         assert edges is not None  # `is_flux_file` has seen a flavour
+        title, _, reweight = title.partition(_REWEIGHTED)
         beam, mode, detector = (*title.split(", "), "", "", "")[:3]
-        names = {"beam": beam, "mode": mode, "detector": detector, "unit": UNIT}
+        names = {"beam": beam, "mode": mode, "detector": detector, "unit": UNIT, "reweight": reweight or None}
         return {**names, "edges_GeV": np.asarray(edges).tolist(), "rows": rows}
 
 
