@@ -1,8 +1,9 @@
 """Sources of a run card that are made of rays: files of a simulation, or a beam that darkhorn simulates itself."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import core_schema
 
 from darkhorn.generator.card_errors import shown
 from darkhorn.generator.card_models import (
@@ -16,7 +17,6 @@ from darkhorn.generator.card_models import (
 )
 from darkhorn.generator.card_places import BEAMS, Spill
 from darkhorn.generator.card_values import Flag, Value, whole, word
-from darkhorn.geometry.beamlines import BEAMLINES
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 _FLAVOURS: tuple[Flavour, ...] = ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar")
@@ -32,15 +32,30 @@ def _files(value: object) -> tuple[str, ...]:
 
 
 def _simulated_beam(value: object) -> str:
-    if not isinstance(value, str) or value not in BEAMLINES:
-        near = did_you_mean(value[:60], list(BEAMLINES)).strip() if isinstance(value, str) else ""
-        raise InputError("", shown(value), ", ".join(BEAMLINES), near or "Choose a beam that can be simulated.")
+    known = _beams()
+    if not isinstance(value, str) or value not in known:
+        near = did_you_mean(value[:60], known).strip() if isinstance(value, str) else ""
+        raise InputError("", shown(value), ", ".join(known), near or "Choose a beam that can be simulated.")
     return value
+
+
+def _beams() -> list[str]:
+    """The beams that can be simulated. Their geometry needs numpy, which other cards can do without."""
+    from darkhorn.geometry.beamlines import BEAMLINES
+
+    return list(BEAMLINES)
+
+
+class _BeamName(Value):
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "enum": _beams()}
 
 
 _PATHS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 Files = Annotated[tuple[str, ...], Value(_files, _PATHS, lambda v: v[0] if len(v) == 1 else list(v))]
-SimulatedBeam = Annotated[str, Value(_simulated_beam, {"type": "string", "enum": list(BEAMLINES)})]
+SimulatedBeam = Annotated[str, _BeamName(_simulated_beam, {})]
 Seed = Annotated[int, whole(0, MAX_SEED)]
 
 

@@ -22,7 +22,7 @@ from darkhorn.generator.card_sources import BeamlineSource, RaysSource
 from darkhorn.generator.experiment import FLAVOUR_PDG, detector_of, experiment
 from darkhorn.generator.files.flux_file import UNIT
 from darkhorn.generator.files.ray_file import write_rays
-from darkhorn.generator.ray_source import parents_of_card
+from darkhorn.generator.ray_source import check_frame, parents_of_card
 from darkhorn.generator.runcard import RunCard
 from darkhorn.kernels.errors import InputError
 
@@ -70,6 +70,7 @@ def flux_of_card(card: RunCard, rays: Path | None = None, overwrite: bool = Fals
     detector = detector_of(card)
     card.check_names(volumes=tuple(detector.volumes))
     table = parents_of_card(card)
+    check_frame(card, table)
     if rays is not None:
         write_rays(table, rays, overwrite)
     chosen = neutrinos_of(table, source.seed)

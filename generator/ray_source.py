@@ -80,6 +80,7 @@ class RaySource:
 def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource], str, str]:
     """({pdg: rays of the flavour}, name, source) of a card with a source of rays. Raises InputError."""
     table = rays_of_card(card)
+    check_frame(card, table)
     energy, flux = seen_in(table, detector, card.decay_in, _seed(card))
     reweight = card.source.reweight  # type: ignore[attr-defined]
     name = table.source
@@ -96,6 +97,15 @@ def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource],
     if not found:
         raise InputError("source", f"no neutrino of {table.source} in the detector", "a flux above 0", "Check it.")
     return found, str(table.header.get("beam", "rays")), name
+
+
+def check_frame(card: RunCard, table: RayTable) -> None:
+    """Refuse rays of another beam for a detector whose frame is that of the BNB. Raises InputError."""
+    beam = str(table.header.get("beam", "bnb"))
+    if table.frame == "beam" and beam != "bnb" and card.detector.frame is None:
+        found = f"the frame of the BNB for rays of {beam}"
+        do = f"Add `frame`: origin and rotation of the detector in the frame of {beam}."
+        raise InputError("detector.frame", found, f"the frame of {beam}", do)
 
 
 def rays_of_card(card: RunCard) -> RayTable:

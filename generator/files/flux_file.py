@@ -30,7 +30,7 @@ SCHEMA, SCHEMA_VERSION = "darkhorn-flux", "1.0.0"
 UNIT = "cm^-2 POT^-1 per bin"
 _MARK = "# darkhorn flux: "  # first line of a table of ours; what follows is JSON
 _REWEIGHTED = ", reweighted with "
-PER_BIN = {"content": "per-bin", "unit": "cm^-2 POT^-1"}
+PER_BIN: dict[str, Any] = {"content": "per-bin", "unit": "cm^-2 POT^-1"}
 
 
 def check_flux_output(path: Path, overwrite: bool) -> None:

@@ -38,7 +38,7 @@ def test_json_and_table(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
 
 def test_rays_become_the_source_of_a_card_and_a_picture(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
     rays, flux, image = (tmp_path / name for name in ("rays.h5", "flux.h5", "flux.png"))
-    columns = {c: np.zeros(4) for c in ("x", "y", "z", "px", "py")} | {"pz": np.arange(4) + 0.5}
+    columns: dict[str, Any] = {c: np.zeros(4) for c in ("x", "y", "z", "px", "py")} | {"pz": np.arange(4) + 0.5}
     columns |= {"nu_pdg": np.zeros(4), "parent_pdg": [211, 211, -13, 130], "weight": np.full(4, 1e-3)}
     write_rays(ray_table({**columns, "energy_star": np.full(4, np.nan)}, where="test", source="four rays"), rays)
     card = ["sbnd", "--set", f'source={{"kind": "rays", "file": "{rays}"}}']

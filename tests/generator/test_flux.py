@@ -77,11 +77,12 @@ def test_decays_that_are_left_open_are_drawn() -> None:
     parents = few(0)
     made = neutrinos_of(parents)
     assert neutrinos_of(made) is made
-    for pdg, ratios in {
+    branching: dict[int, dict[int, float]] = {
         211: {14: 0.999877, 12: 1.23e-4},
         -13: {-14: 1, 12: 1},
         321: {14: 0.6356 + 0.03352, 12: 0.0507},
-    }.items():
+    }
+    for pdg, ratios in branching.items():
         weight = parents["weight"][parents["parent_pdg"] == pdg].sum()
         for nu, ratio in ratios.items():
             mine = (made["parent_pdg"] == pdg) & (made["nu_pdg"] == nu)

@@ -1,5 +1,6 @@
 """Rays as the source of a card: every neutrino is that of its ray at the place of the scattering."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,15 @@ def test_wrong_sources(tmp_path: Path, rng: np.random.Generator, source: dict[st
         source = {**source, "file": str(tmp_path / "rays.h5")}
     with pytest.raises(InputError, match=says):
         experiment(load_card({**CARD, "source": source}))
+
+
+def test_another_beam_needs_its_frame(tmp_path: Path, rng: np.random.Generator) -> None:
+    made = table(decays(rng))
+    write_rays(replace(made, header={"beam": "numi-me"}), tmp_path / "rays.h5")
+    card = {**CARD, "source": {"kind": "rays", "file": str(tmp_path / "rays.h5")}}
+    with pytest.raises(InputError, match="frame of numi-me"):
+        experiment(load_card(card))
+    assert experiment(load_card({**card, "detector": FRAME})).rays
 
 
 @pytest.mark.slow
