@@ -12,19 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from darkhorn.fluxes.table_units import GEV, energy_counted, to_per_cm2
 from darkhorn.fluxes.tables import FLAVOURS, NAMES, Flux, FluxSet
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 Array = NDArray[np.float64]
 
 GLOBES_COLUMNS = ("E", "nue", "numu", "nutau", "nuebar", "numubar", "nutaubar")
-CONTENT_ALLOWED = "`per-bin`, `per-GeV`, or `per-50-MeV` with any energy"
-UNIT_ALLOWED = "`cm^-2 POT^-1`, `m^-2 POT^-1`, or with a number of protons as in `m^-2 / 1e6 POT`"
 _LARGEST_FILE = 50_000_000  # bytes; a flux table has some kB, an event file that was given by mistake many MB
-_GEV = {"eV": 1e-9, "keV": 1e-6, "MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
-_CM2 = {"cm": 1.0, "m": 1e-4}
-_CONTENT = re.compile(r"per-(?:([0-9.eE+]+)-?)?(eV|keV|MeV|GeV|TeV)")
-_UNIT = re.compile(r"(cm|m)(?:\^-2|-2|\^\{-2\})\s*(?:POT(?:\^-1|-1|\^\{-1\})|/\s*([0-9.]+(?:[eE]\+?[0-9]+)?)?\s*POT)")
 _PARENT_COLUMN = re.compile(rf"({'|'.join(FLAVOURS)})_from_(-?[0-9]+)")  # the share of one parent, by PDG code
 _ENERGY_COLUMN = re.compile(r"(E|E_lo|E_hi)(?:_(eV|keV|MeV|GeV|TeV))?")
 
@@ -57,8 +52,8 @@ def read_flux_file(
     """
     path = Path(path)
     energy_width, per_cm2 = meaning_of(content, unit, path)
-    if energy_unit is not None and energy_unit not in _GEV:
-        raise InputError(f"energy unit of {path}", energy_unit, ", ".join(_GEV), "Write for example `GeV`.")
+    if energy_unit is not None and energy_unit not in GEV:
+        raise InputError(f"energy unit of {path}", energy_unit, ", ".join(GEV), "Write for example `GeV`.")
     lines = _lines(path)
     header, rows = _split_header(lines, columns, pdg, path)
     numbers = _numbers(header, rows, path)
@@ -104,7 +99,7 @@ def meaning_of(content: str | None, unit: str | None, path: Path) -> tuple[float
 
     Raises InputError for words that are not known, and for None: it is never guessed.
     """
-    return _content_width(content, path), _unit_factor(unit, path)
+    return energy_counted(content, f"content of {path}"), to_per_cm2(unit, f"unit of {path}")
 
 
 @dataclass(frozen=True)
@@ -120,45 +115,6 @@ class _Header:
 class _Line:
     number: int
     words: tuple[str, ...]
-
-
-def _content_width(content: str | None, path: Path) -> float | None:
-    """Energy in GeV that a number of the file counts, or None if it counts a bin."""
-    where = f"content of {path}"
-    if content is None:
-        raise InputError(
-            where, "no statement", CONTENT_ALLOWED, "The file does not say it: write `content: per-bin` or another."
-        )
-    if content == "per-bin":
-        return None
-    match = _CONTENT.fullmatch(content) if isinstance(content, str) else None
-    if match is not None:
-        try:
-            width = float(match[1] or 1) * _GEV[match[2]]
-        except ValueError:
-            width = 0.0
-        if 0 < width < float("inf"):
-            return width
-    hint = did_you_mean(str(content), ["per-bin", "per-GeV", "per-50-MeV", "per-MeV"])
-    raise InputError(where, content, CONTENT_ALLOWED, hint + "Say what a number of the file counts.")
-
-
-def _unit_factor(unit: str | None, path: Path) -> float:
-    """Factor from the unit of the file to cm^-2 POT^-1."""
-    where = f"unit of {path}"
-    if unit is None:
-        raise InputError(
-            where, "no statement", UNIT_ALLOWED, "The file does not say it: write `unit: cm^-2 POT^-1` or another."
-        )
-    match = _UNIT.fullmatch(unit.strip()) if isinstance(unit, str) else None
-    if match is not None:
-        try:
-            protons = float(match[2] or 1)
-        except ValueError:
-            protons = 0.0
-        if 0 < protons < float("inf"):
-            return _CM2[match[1]] / protons
-    raise InputError(where, unit, UNIT_ALLOWED, "Say per which area and per how many protons.")
 
 
 def _lines(path: Path) -> list[_Line]:
@@ -289,8 +245,8 @@ def _energy_scale(header: _Header, energy_unit: str | None, assume_gev: bool, pa
     unit = header.unit or energy_unit or ("GeV" if assume_gev else None)
     if unit is None:
         do = "Write the unit in the header (`E_lo_GeV`) or give `energy_unit`."
-        raise InputError(f"energy unit of {path}", "no statement", ", ".join(_GEV), do)
-    return _GEV[unit]
+        raise InputError(f"energy unit of {path}", "no statement", ", ".join(GEV), do)
+    return GEV[unit]
 
 
 def _edges(names: tuple[str, ...], numbers: Array, rows: list[_Line], scale: float, per_bin: bool, path: Path) -> Array:

@@ -122,6 +122,13 @@ def broken(folder: Path, what: str, rng: np.random.Generator) -> Path:
         return write_dk2nu(path, {**d, "pdpx": np.full(40, np.nan)})
     if what == "negative weight":
         return write_dk2nu(path, {**d, "nimpwt": -d["nimpwt"]})
+    if what == "nothing in it":
+        with uproot.recreate(path):
+            pass
+        return path
+    if what == "no bytes":
+        path.touch()
+        return path
     if what == "text":
         path.write_text("no file of ROOT")
         return path
@@ -148,6 +155,8 @@ def broken(folder: Path, what: str, rng: np.random.Generator) -> Path:
         ("strange parent", "parent_pdg = 8 in ray 0"),
         ("nan", "px = nan in ray 0"),
         ("negative weight", "weight = -"),
+        ("nothing in it", r"\(none\)"),
+        ("no bytes", "no ROOT file"),
         ("text", "no ROOT file"),
         ("truncated", "a broken ROOT file|no tree"),
         ("gsimple without distance", "dist of 0"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from darkhorn.fluxes.tables import shipped_flux
+from darkhorn.generator.experiment import experiment
 from darkhorn.generator.files.flux_file import (
     PER_BIN,
     is_flux_file,
@@ -17,6 +18,7 @@ from darkhorn.generator.files.flux_file import (
     reference_flux,
     write_flux,
 )
+from darkhorn.generator.runcard import load_card
 from darkhorn.kernels.errors import InputError, OutputError
 
 FORMATS = [".csv", ".txt", ".dat", ".h5", ".root"]
@@ -84,6 +86,33 @@ def test_histograms_by_name(tmp_path: Path, document: dict[str, Any]) -> None:
         read_fluxes(path, content=None, unit=None)
     with pytest.raises(InputError, match="zero flux"):
         read_fluxes(path, **PER_BIN, histograms={14: "h502"})
+
+
+def test_a_card_with_histograms_of_another_unit(tmp_path: Path) -> None:
+    uproot = pytest.importorskip("uproot")
+    path = tmp_path / "h.root"
+    with uproot.recreate(path) as file:
+        file["h501"] = (np.array([2.0, 4.0]), np.array([0.0, 1.0, 2.0]))
+    source = {"kind": "histogram", "file": str(path), "content": "per-50-MeV", "unit": "m^-2 / 1e6 POT"}
+    card = {
+        "schema": 1, "detector": "sbnd", "regions": ["tpc"], "decay_in": "tpc", "exposure": "1e20 POT",
+        "model": {"name": "broad-pair"}, "source": {**source, "histograms": {"nu_mu": "h501"}},
+    }  # fmt: skip
+    found = experiment(load_card(card)).fluxes.fluxes
+    assert set(found) == {14}
+    np.testing.assert_allclose(found[14].content, np.array([2, 4]) * 20 * 1e-4 / 1e6)
+    for key, value, says in (
+        ("source.content", "per-parsec", "per-bin"),
+        ("source.unit", "m^-3", "POT"),
+        ("source.content", 3, "per-GeV"),
+        ("source.histograms", {"nu_tau": "h501"}, "nu_mu"),
+    ):
+        with pytest.raises(InputError, match=says):
+            load_card(card, {key: value})
+    with pytest.raises(InputError, match="only with a ROOT"):
+        load_card("sbnd", {"source.histograms": {"nu_mu": "h501"}})
+    # the card as it is stored is a card again
+    assert load_card(load_card(card).resolved()).resolved() == load_card(card).resolved()
 
 
 def test_references() -> None:
