@@ -252,6 +252,7 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
     mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
+    missing = by_rays(params) or (form.line_shape and motion == "gas")  # below threshold
     chain = for_source(chain_of(scheme, form, mode, names_of(path), motion), params)
     place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
     names = (FLAVOUR_NAME[projectile], what.name, regime, helicity, place)
@@ -269,11 +270,7 @@ def _channel(
         region=region,
         constants=constants,
         columns=stored_columns(scheme, path, chain, card.force_decay, motion == "gas"),
-        can_miss=by_rays(params)
-        or mode == "backward"
-        or len(path.pairs) == 2
-        or form.displaced
-        or (form.line_shape and motion == "gas"),
+        can_miss=mode == "backward" or len(path.pairs) == 2 or form.displaced or missing,
         target_fraction=fraction,
     )
 
