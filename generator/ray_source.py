@@ -10,7 +10,7 @@ place of that decay: see docs/rays.md for what that leaves out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +61,27 @@ class RaySource:
         """params["flux"] of `RAY_FLUX` and `RAY_SIGHT`, without `pot`; arrays are padded to a power of two."""
         share = self.flux * np.where(self.energy >= 0.9 * lowest, 1.0, _BELOW)
         share = share / share.sum()
-        number = len(share)
-        extra = (1 << max(number - 1, 1).bit_length()) - number
-
-        def padded(values: Array) -> Array:
-            return np.concatenate([values, np.repeat(values[-1:], extra)])
-
         return {
             "low": np.asarray(lowest),
-            "electron": np.asarray(float(self.electron)),
-            "cumulative": padded(np.cumsum(share) / np.sum(share)),
-            "gain": padded(self.flux / share),
-            "per_flux": padded(self.columns["weight"] / self.flux),
-            **{name: padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star")},
+            "cumulative": _padded(np.cumsum(share) / np.sum(share)),
+            "gain": _padded(self.flux / share),
+            **self._shared,
         }
+
+    @cached_property
+    def _shared(self) -> dict[str, Array]:
+        """What all channels have in common: one copy."""
+        return {
+            "electron": np.asarray(float(self.electron)),
+            "per_flux": _padded(self.columns["weight"] / self.flux),
+            **{name: _padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star")},
+        }
+
+
+def _padded(values: Array) -> Array:
+    """The values and their last one again, up to a power of two: tables of different lengths share programs."""
+    number = len(values)
+    return np.concatenate([values, np.repeat(values[-1:], (1 << max(number - 1, 1).bit_length()) - number)])
 
 
 def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource], str, str]:
