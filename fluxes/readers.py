@@ -12,19 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from darkhorn.fluxes.table_units import GEV, energy_counted, to_per_cm2
 from darkhorn.fluxes.tables import FLAVOURS, NAMES, Flux, FluxSet
 from darkhorn.kernels.errors import InputError, did_you_mean
 
 Array = NDArray[np.float64]
 
 GLOBES_COLUMNS = ("E", "nue", "numu", "nutau", "nuebar", "numubar", "nutaubar")
-CONTENT_ALLOWED = "`per-bin`, `per-GeV`, or `per-50-MeV` with any energy"
-UNIT_ALLOWED = "`cm^-2 POT^-1`, `m^-2 POT^-1`, or with a number of protons as in `m^-2 / 1e6 POT`"
 _LARGEST_FILE = 50_000_000  # bytes; a flux table has some kB, an event file that was given by mistake many MB
-_GEV = {"eV": 1e-9, "keV": 1e-6, "MeV": 1e-3, "GeV": 1.0, "TeV": 1e3}
-_CM2 = {"cm": 1.0, "m": 1e-4}
-_CONTENT = re.compile(r"per-(?:([0-9.eE+]+)-?)?(eV|keV|MeV|GeV|TeV)")
-_UNIT = re.compile(r"(cm|m)(?:\^-2|-2|\^\{-2\})\s*(?:POT(?:\^-1|-1|\^\{-1\})|/\s*([0-9.]+(?:[eE]\+?[0-9]+)?)?\s*POT)")
+_PARENT_COLUMN = re.compile(rf"({'|'.join(FLAVOURS)})_from_(-?[0-9]+)")  # the share of one parent, by PDG code
 _ENERGY_COLUMN = re.compile(r"(E|E_lo|E_hi)(?:_(eV|keV|MeV|GeV|TeV))?")
 
 
@@ -47,17 +43,17 @@ def read_flux_file(
     pdg          flavour of a file with two columns, energy and flux
 
     Lines are split at commas or blanks; `#` starts a comment. Without `columns` a file without a header has two
-    columns, or the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err`
-    are passed over, and so are flavours whose flux is zero everywhere. Energies `E` are bin centres: of bins of equal
-    width if they are equally spaced, else bins end half-way between them, which needs numbers per energy.
+    columns, or the seven of GLoBES and DarkNews: E nue numu nutau nuebar numubar nutaubar. Columns that end in `_err`,
+    those of one parent (`numu_from_211`) and flavours whose flux is zero everywhere are passed over. Energies `E` are
+    bin centres: of bins of equal width if they are equally spaced, else bins end half-way between them, which needs
+    numbers per energy.
 
     Raises InputError, with the file and the line, for everything that cannot be used.
     """
     path = Path(path)
-    energy_width = _content_width(content, path)
-    per_cm2 = _unit_factor(unit, path)
-    if energy_unit is not None and energy_unit not in _GEV:
-        raise InputError(f"energy unit of {path}", energy_unit, ", ".join(_GEV), "Write for example `GeV`.")
+    energy_width, per_cm2 = meaning_of(content, unit, path)
+    if energy_unit is not None and energy_unit not in GEV:
+        raise InputError(f"energy unit of {path}", energy_unit, ", ".join(GEV), "Write for example `GeV`.")
     lines = _lines(path)
     header, rows = _split_header(lines, columns, pdg, path)
     numbers = _numbers(header, rows, path)
@@ -78,6 +74,34 @@ def read_flux_file(
     return FluxSet(name or path.stem, "user", "user", "user", source, fluxes)
 
 
+def read_ratio_table(path: str | Path) -> tuple[Array, dict[tuple[int, int | None], Array]]:
+    """(edges in GeV, {(neutrino, parent or None for all): ratio per bin}) of a table that changes a flux.
+
+    A text file with a header: `E_lo_GeV E_hi_GeV`, flavours (`numu`) and parents of flavours (`numu_from_211`).
+    Raises InputError as `read_flux_file`.
+    """
+    path = Path(path)
+    header, rows = _split_header(_lines(path), None, None, path)
+    numbers = _numbers(header, rows, path)
+    edges = _edges(header.names, numbers, rows, _energy_scale(header, None, False, path), True, path)
+    ratios: dict[tuple[int, int | None], Array] = {}
+    for name, values in zip(header.names, numbers.T, strict=True):
+        parent = _PARENT_COLUMN.fullmatch(name)
+        if parent:
+            ratios[FLAVOURS[parent[1]], int(parent[2])] = values
+        elif name in FLAVOURS:
+            ratios[FLAVOURS[name], None] = values
+    return edges, ratios
+
+
+def meaning_of(content: str | None, unit: str | None, path: Path) -> tuple[float | None, float]:
+    """What the numbers of a file mean: energy (GeV) that one counts, or None for a bin; factor to cm^-2 POT^-1.
+
+    Raises InputError for words that are not known, and for None: it is never guessed.
+    """
+    return energy_counted(content, f"content of {path}"), to_per_cm2(unit, f"unit of {path}")
+
+
 @dataclass(frozen=True)
 class _Header:
     """Names of the columns without units, the unit of the energies if written, and whether the layout was implied."""
@@ -91,45 +115,6 @@ class _Header:
 class _Line:
     number: int
     words: tuple[str, ...]
-
-
-def _content_width(content: str | None, path: Path) -> float | None:
-    """Energy in GeV that a number of the file counts, or None if it counts a bin."""
-    where = f"content of {path}"
-    if content is None:
-        raise InputError(
-            where, "no statement", CONTENT_ALLOWED, "The file does not say it: write `content: per-bin` or another."
-        )
-    if content == "per-bin":
-        return None
-    match = _CONTENT.fullmatch(content) if isinstance(content, str) else None
-    if match is not None:
-        try:
-            width = float(match[1] or 1) * _GEV[match[2]]
-        except ValueError:
-            width = 0.0
-        if 0 < width < float("inf"):
-            return width
-    hint = did_you_mean(str(content), ["per-bin", "per-GeV", "per-50-MeV", "per-MeV"])
-    raise InputError(where, content, CONTENT_ALLOWED, hint + "Say what a number of the file counts.")
-
-
-def _unit_factor(unit: str | None, path: Path) -> float:
-    """Factor from the unit of the file to cm^-2 POT^-1."""
-    where = f"unit of {path}"
-    if unit is None:
-        raise InputError(
-            where, "no statement", UNIT_ALLOWED, "The file does not say it: write `unit: cm^-2 POT^-1` or another."
-        )
-    match = _UNIT.fullmatch(unit.strip()) if isinstance(unit, str) else None
-    if match is not None:
-        try:
-            protons = float(match[2] or 1)
-        except ValueError:
-            protons = 0.0
-        if 0 < protons < float("inf"):
-            return _CM2[match[1]] / protons
-    raise InputError(where, unit, UNIT_ALLOWED, "Say per which area and per how many protons.")
 
 
 def _lines(path: Path) -> list[_Line]:
@@ -207,7 +192,7 @@ def _parse_header(words: tuple[str, ...], where: str) -> _Header:
         if energy:
             names.append(energy[1])
             units |= {energy[2]} if energy[2] else set()
-        elif word in FLAVOURS or word.endswith("_err"):
+        elif word in FLAVOURS or word.endswith("_err") or _PARENT_COLUMN.fullmatch(word):
             names.append(word)
         else:
             known = [*FLAVOURS, "E_GeV", "E_lo_GeV", "E_hi_GeV"]
@@ -222,7 +207,7 @@ def _parse_header(words: tuple[str, ...], where: str) -> _Header:
         raise InputError(
             where, found, "`E_lo_GeV` and `E_hi_GeV` (edges), or `E_GeV` (centres)", "Name the energy columns."
         )
-    if not any(name in FLAVOURS for name in names):
+    if not any(name in FLAVOURS or _PARENT_COLUMN.fullmatch(name) for name in names):
         raise InputError(where, "no flavour", ", ".join(FLAVOURS), "Name the flux columns.")
     if len(units) > 1:
         raise InputError(
@@ -260,8 +245,8 @@ def _energy_scale(header: _Header, energy_unit: str | None, assume_gev: bool, pa
     unit = header.unit or energy_unit or ("GeV" if assume_gev else None)
     if unit is None:
         do = "Write the unit in the header (`E_lo_GeV`) or give `energy_unit`."
-        raise InputError(f"energy unit of {path}", "no statement", ", ".join(_GEV), do)
-    return _GEV[unit]
+        raise InputError(f"energy unit of {path}", "no statement", ", ".join(GEV), do)
+    return GEV[unit]
 
 
 def _edges(names: tuple[str, ...], numbers: Array, rows: list[_Line], scale: float, per_bin: bool, path: Path) -> Array:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from darkhorn.fluxes.table_units import CONTENT, UNIT, energy_counted, to_per_cm2
 from darkhorn.generator.card_errors import CardErrors, shown
 from darkhorn.generator.card_places import BEAMS, DecayLine, Spill
 from darkhorn.generator.card_sections import Section
@@ -21,6 +22,7 @@ from darkhorn.generator.card_values import (
     number,
     one_or_more,
     text_like,
+    understood,
     whole,
     word,
 )
@@ -30,8 +32,8 @@ from darkhorn.kernels.errors import InputError, did_you_mean
 
 Flavour = Literal["nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"]
 Mode = Literal["neutrino", "antineutrino"]
-Content = Literal["per-bin", "per-GeV"]
-FluxUnit = Literal["cm^-2 POT^-1"]
+Content = Annotated[str, understood(energy_counted, f"per-bin|{CONTENT.pattern}")]
+FluxUnit = Annotated[str, understood(to_per_cm2, UNIT.pattern)]
 Hnl = Literal["dirac", "majorana"]
 BeamName = Literal["bnb"]
 FilePath = Annotated[str, text_like(r"[^\x00]{1,4096}", "the path of a file")]
@@ -102,16 +104,26 @@ class HistogramSource(SourceSection):
         ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"), description="flavours of the beam that take part"
     )
     file: FilePath | None = Field(
-        None, description="your own flux table; a relative path starts at the folder of the card", examples=["flux.dat"]
+        None,
+        description="your own flux: a text table, ROOT histograms, or what `darkhorn flux -o` wrote; a relative path "
+        "starts at the folder of the card",
+        examples=["flux.dat"],
     )
-    content: Annotated[Content, word(Content)] | None = Field(
-        None, description="what a number of `file` is: neutrinos per bin or per GeV (needed with `file`)"
+    content: Content | None = Field(
+        None, description="what a number of `file` counts: per-bin, per-GeV, per-50-MeV (needed with `file`)"
     )
-    unit: Annotated[FluxUnit, word(FluxUnit)] | None = Field(
-        None, description="area and exposure that a number of `file` refers to (needed with `file`)"
+    unit: FluxUnit | None = Field(
+        None,
+        description="area and exposure that a number of `file` refers to, such as cm^-2 POT^-1 or m^-2 / 1e6 POT "
+        "(needed with `file`)",
     )
     flavour: Annotated[Flavour, word(Flavour)] | None = Field(
         None, description="flavour of a `file` with two columns, energy and flux"
+    )
+    histograms: dict[Annotated[Flavour, word(Flavour)], FilePath] = Field(
+        {},
+        description="which histogram of a ROOT `file` is which flavour; without it numu, numubar, nue, nuebar",
+        examples=[{"nu_mu": "h501"}],
     )
     decay_line: DecayLine | None = Field(
         None,
@@ -135,6 +147,8 @@ class HistogramSource(SourceSection):
                 problems.append(
                     InputError(key, shown(getattr(self, key)), "only with `file`", "Remove it, or add `file`.")
                 )
+        if self.histograms and not with_file:
+            problems.append(InputError("histograms", "names", "only with a ROOT `file`", "Remove it, or add `file`."))
         if problems:
             raise CardErrors(problems)
         if self.beam is not None:

@@ -156,6 +156,16 @@ def text_like(pattern: str, allowed: str) -> Value:
     return Value(check, {"type": "string", "pattern": f"^{pattern}$"})
 
 
+def understood(meaning: Callable[[object, str], object], pattern: str) -> Value:
+    """Type of a text that `meaning(text, where)` understands: it raises InputError for others."""
+
+    def check(value: object) -> object:
+        meaning(value if isinstance(value, str) and len(value) <= _LONGEST_QUANTITY else shown(value), "")
+        return value
+
+    return Value(check, {"type": "string", "pattern": f"^({pattern})$"})
+
+
 def one_or_more(pattern: str, allowed: str, example: str) -> Value:
     """Type of a text that matches a pattern in full, or of a list of such texts, each once."""
     single = text_like(pattern, allowed)

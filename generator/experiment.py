@@ -1,6 +1,6 @@
 """From the card's source, detector and exposure to numbers: fluxes, line of sight, volumes, scatterers. Host side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import decay_line
-from darkhorn.fluxes.readers import read_flux_file
-from darkhorn.fluxes.tables import FluxSet, shipped_flux
+from darkhorn.fluxes.tables import Flux, FluxSet, shipped_flux
+from darkhorn.generator.card_sources import BeamlineSource, RaysSource
+from darkhorn.generator.files.flux_file import read_fluxes
+from darkhorn.generator.ray_source import RaySource, ray_source
 from darkhorn.generator.runcard import RunCard
+from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.detector_specs import shipped_specification
 from darkhorn.geometry.detectors import Detector, detector_from_spec
 from darkhorn.geometry.materials import number_density
@@ -34,6 +37,7 @@ class Experiment:
     pot       exposure
     beam      {pdg: numbers of the stage `line_of_sight`}
     spill     numbers of the stage `time`
+    rays      {pdg: rays of that flavour}, for a source of rays; empty for a table, whose stages are others
     """
 
     fluxes: FluxSet
@@ -41,6 +45,14 @@ class Experiment:
     pot: float
     beam: dict[int, dict[str, NDArray[np.float64]]]
     spill: dict[str, NDArray[np.float64]]
+    rays: dict[int, RaySource] = field(default_factory=dict)
+
+    def flux_params(self, pdg: int, lowest: float) -> dict[str, Any]:
+        """params["flux"] of a channel for neutrinos `pdg` above the energy `lowest` (GeV)."""
+        if pdg in self.rays:
+            return {**self.rays[pdg].parameters(lowest), "pot": np.asarray(self.pot)}
+        flux = self.fluxes.fluxes[pdg]
+        return {**flux_tables(flux.edges, flux.content, lowest), "pot": np.asarray(self.pot)}
 
     def scatterers(self, region: str) -> dict[str, float]:
         """Nuclei per cm3 of each nuclide of a region, in units of 1e38."""
@@ -49,7 +61,7 @@ class Experiment:
 
 def experiment(card: RunCard) -> Experiment:
     """Read the fluxes and place the detector. Raises InputError for what only the files and tables can tell."""
-    detector = _detector(card)
+    detector = detector_of(card)
     card.check_names(volumes=tuple(detector.volumes))
     for name in card.decay_in:
         if isinstance(detector.volumes[name].shape, Tube):
@@ -59,13 +71,21 @@ def experiment(card: RunCard) -> Experiment:
             )
     _check_disjoint(card.decay_in, detector, "decay_in")
     _check_disjoint(card.regions, detector, "regions")
-    fluxes = _fluxes(card, detector)
-    beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes if pdg in FLAVOUR_NAME}
+    rays: dict[int, RaySource] = {}
+    if isinstance(card.source, RaysSource | BeamlineSource):
+        rays, name, source = ray_source(card, detector)
+        histograms = {pdg: found.histogram() for pdg, found in rays.items()}
+        made = {pdg: Flux.from_bins(pdg, *h, name) for pdg, h in histograms.items()}
+        fluxes = _chosen(card, FluxSet(name, name, "", detector.name, source, made))
+        beam = {pdg: _frame(detector, card) for pdg in fluxes.fluxes}
+    else:
+        fluxes = _chosen(card, _fluxes(card, detector))
+        beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes if pdg in FLAVOUR_NAME}
     spill = card.source.spill  # type: ignore[attr-defined]
     numbers = {"buckets": 1.0, "spacing_ns": 0.0, "sigma_ns": 0.0}
     if spill is not None:
         numbers = {"buckets": float(spill.buckets), "spacing_ns": spill.spacing, "sigma_ns": spill.sigma}
-    return Experiment(fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()})
+    return Experiment(fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()}, rays)
 
 
 def _check_disjoint(names: tuple[str, ...], detector: Detector, key: str) -> None:
@@ -83,7 +103,8 @@ def _check_disjoint(names: tuple[str, ...], detector: Detector, key: str) -> Non
                 )
 
 
-def _detector(card: RunCard) -> Detector:
+def detector_of(card: RunCard) -> Detector:
+    """The detector of a card. Raises InputError."""
     given = card.detector
     spec: dict[str, Any] = {"name": given.name, "volumes": {}, "flux": None, "source": "run card"}
     if given.base is not None:
@@ -118,7 +139,13 @@ def _fluxes(card: RunCard, detector: Detector) -> FluxSet:
     if source.file is not None:
         path = card.locate(source.file)
         pdg = FLAVOUR_PDG[source.flavour] if source.flavour else None
-        found = read_flux_file(path, content=source.content, unit=source.unit, pdg=pdg)
+        found = read_fluxes(
+            path,
+            content=source.content,
+            unit=source.unit,
+            pdg=pdg,
+            histograms={FLAVOUR_PDG[flavour]: name for flavour, name in source.histograms.items()},
+        )
     elif detector.flux_name is None:
         raise InputError(
             "source",
@@ -128,6 +155,12 @@ def _fluxes(card: RunCard, detector: Detector) -> FluxSet:
         )
     else:
         found = shipped_flux(source.beam, source.mode, detector.flux_name)
+    return found
+
+
+def _chosen(card: RunCard, found: FluxSet) -> FluxSet:
+    """The flavours that the card asks for."""
+    source: Any = card.source
     wanted = {FLAVOUR_PDG[flavour] for flavour in source.flavours}
     chosen = {pdg: flux for pdg, flux in found.fluxes.items() if pdg in wanted}
     if not chosen:
@@ -136,9 +169,10 @@ def _fluxes(card: RunCard, detector: Detector) -> FluxSet:
     return FluxSet(found.name, found.beam, found.mode, found.detector, found.source, chosen)
 
 
-def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.float64]]:
-    """Numbers of the stage `line_of_sight`: beam axes and origin in the detector frame, parents along the line."""
-    source: Any = card.source
+def _frame(detector: Detector, card: RunCard) -> dict[str, NDArray[np.float64]]:
+    """Numbers of the stage `line_of_sight` that do not depend on where parents decay: beam axes and origin in the
+    detector frame, and the place for which a table holds. Not parallel, z from 0: rays bring their own places.
+    """
     rotation = np.array(detector.rotation)  # detector -> beam
     to_detector = rotation.T
     origin = -to_detector @ np.array(detector.origin_cm)
@@ -151,10 +185,21 @@ def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.f
         "axes": rotation,  # row i: beam axis i in the detector frame
         "origin": origin,
         "reference": origin + way * (detector.baseline_cm / np.linalg.norm(way)),
-        "radius_cm": BIRTH_RADIUS_CM,
-        "parallel": float(source.decay_line is None),
+        "parallel": 0.0,
+        "start_cm": 0.0,
     }
+    return {key: np.asarray(value, np.float64) for key, value in numbers.items()}
+
+
+def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.float64]]:
+    """Numbers of the stage `line_of_sight` for a table: its frame, and parents along the line."""
+    source: Any = card.source
     line = source.decay_line
+    numbers: dict[str, Any] = {
+        **_frame(detector, card),
+        "radius_cm": BIRTH_RADIUS_CM,
+        "parallel": float(line is None),
+    }
     if line is None or line.end <= line.start:
         # all born at the start of the line; if they are parallel, only the distance to it counts
         at = 0.0 if line is None else line.start

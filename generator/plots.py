@@ -1,4 +1,4 @@
-"""Pictures of scans and of event files. matplotlib is imported when one is drawn; no display is used."""
+"""Pictures of scans, fluxes and event files. matplotlib is imported when one is drawn; no display is used."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.generator.events import CHUNK, Events
+from darkhorn.generator.files.flux_file import is_flux_file, read_flux, reference_flux
 from darkhorn.generator.files.output import new_file
 from darkhorn.generator.files.read import read
 from darkhorn.generator.files.scan_file import is_scan, read_scan
+from darkhorn.generator.flux_plot import draw_flux
 from darkhorn.generator.scan_grid import Axis
 from darkhorn.generator.scan_result import FAILED, Scan
 from darkhorn.kernels.errors import InputError
@@ -37,16 +39,35 @@ _WORDS = {
 _DECADES = 12  # of events that a plane shows below its maximum
 
 
-def plot_file(path: Path, output: Path, levels: Sequence[float] = (), overwrite: bool = False) -> None:
-    """Draw the scan or the events in a file. Raises InputError (file, ending, no matplotlib), OutputError."""
+def plot_file(
+    path: Path,
+    output: Path,
+    levels: Sequence[float] = (),
+    overwrite: bool = False,
+    reference: str | None = None,
+    meaning: tuple[str | None, str | None] = (None, None),
+) -> None:
+    """Draw the scan, the flux or the events in a file. Raises InputError (file, ending, no matplotlib), OutputError.
+
+    reference: a table of the flux to draw beside it (`files.flux_file.reference_flux`), whose numbers mean `meaning`
+    (content, unit).
+    """
     if output.suffix not in ENDINGS:
         raise InputError("-o", str(output), "a name that ends in " + ", ".join(ENDINGS), "The ending is the format.")
     figure_class = _figure_class()
-    scan = is_scan(path)
+    scan, flux = is_scan(path), is_flux_file(path)
+    if reference is not None and not flux:
+        raise InputError("--reference", f"{path}, which is no flux", "a file of `darkhorn flux -o`", "Leave it out.")
+    if reference is None and meaning != (None, None):
+        raise InputError("--content", "no --reference", "a table to which it applies", "Add --reference.")
     if levels and not scan:
         raise InputError("--level", "an event file", "a scan of two axes", "Leave --level out.")
+    other = reference_flux(reference, *meaning) if reference is not None else None
     with new_file(output, overwrite) as part:
-        figure = draw_scan(read_scan(path), levels, figure_class) if scan else draw_events(read(path), figure_class)
+        if flux:
+            figure = draw_flux(read_flux(path), other, figure_class)
+        else:
+            figure = draw_scan(read_scan(path), levels, figure_class) if scan else draw_events(read(path), figure_class)
         figure.savefig(part, format=output.suffix[1:], dpi=160)
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-import darkhorn.generator.card_broad_pair  # noqa: F401  (registers itself)
+import darkhorn.generator.card_broad_pair
+import darkhorn.generator.card_sources  # noqa: F401  (registers itself)
 from darkhorn.generator.card_document import SCHEMA_VERSION, RunCard, check_schema_version
 from darkhorn.generator.card_errors import CardErrors, problems_of, shown
 from darkhorn.generator.card_io import (

@@ -29,9 +29,9 @@ from darkhorn.generator.beams.rays import (
 from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions
 from darkhorn.generator.beams.windows import Window, point_in, window
 from darkhorn.generator.streams import channel_key, split_index, uniforms
-from darkhorn.geometry.beamlines import BNB, Beamline
+from darkhorn.geometry.beamlines import Beamline
+from darkhorn.geometry.beams import BEAMLINES
 from darkhorn.geometry.horns import ideal
-from darkhorn.geometry.numi import NUMI
 from darkhorn.kernels.constants import MASS_MUON, MASS_NEUTRAL_PION
 from darkhorn.kernels.errors import InputError, did_you_mean
 from darkhorn.kernels.kinematics import Vector, four, two_body_momentum
@@ -39,7 +39,6 @@ from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_
 from darkhorn.kernels.sampling import table_lookup
 
 Array = NDArray[np.float64]
-BEAMS = {"bnb": BNB, **NUMI}
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 NUCLEONS = (2212, 2112)
@@ -242,20 +241,8 @@ class BeamFlux:
         """Share of each of `rays.ORIGINS` in the flux of nu_mu (anti-nu_mu in antineutrino mode)."""
         pdg = -14 if self.mode == "antineutrino" else 14
         all_ = float(self.total(pdg)[0].sum())
-        kept = sorted({k[2] for k in self.content})
+        kept = sorted({k[2] for k in self.content} - {-1})  # -1: not known
         return {ORIGINS[o]: float(self.total(pdg, origin=o)[0].sum()) / all_ if all_ > 0 else 0.0 for o in kept}
-
-    def csv(self) -> str:
-        """A table for `source.file` of a run card: content per bin and its error, for every flavour."""
-        head = f"# {self.beam}, {self.mode} mode, at {self.detector}: simulated, {self.tracks} particles started"
-        units = "# content: per-bin; unit: cm^-2 POT^-1"
-        flavours = {"numu": 14, "numubar": -14, "nue": 12, "nuebar": -12}
-        columns = {"E_lo_GeV": self.edges[:-1], "E_hi_GeV": self.edges[1:]}
-        for name, pdg in flavours.items():
-            columns[name], columns[f"{name}_err"] = self.total(pdg)
-        rows = zip(*columns.values(), strict=True)
-        lines = [",".join(f"{number:.6g}" for number in row) for row in rows]
-        return "\n".join([head, units, ",".join(columns), *lines]) + "\n"
 
     def rows(self) -> list[dict[str, Any]]:
         """`{pdg, parent, content, error}` per neutrino flavour and parent, and its total (parent "total")."""
@@ -270,9 +257,15 @@ class BeamFlux:
 
 def beamline(name: str) -> Beamline:
     """A beam that can be simulated. Raises InputError."""
-    if name not in BEAMS:
-        raise InputError("--beam", name, ", ".join(BEAMS), did_you_mean(name, list(BEAMS)) + "Choose a beam.")
-    return BEAMS[name]
+    if name not in BEAMLINES:
+        raise InputError("--beam", name, ", ".join(BEAMLINES), did_you_mean(name, list(BEAMLINES)) + "Choose a beam.")
+    return BEAMLINES[name]
+
+
+def beam_of(name: str, ideal_horns: bool = False) -> Beamline:
+    """A beam that can be simulated; ideal_horns: with conductors of no thickness. Raises InputError."""
+    place = beamline(name)
+    return replace(place, horns=tuple(map(ideal, place.horns))) if ideal_horns else place
 
 
 def rounds_of(beam: Beamline, tracks: int) -> tuple[int, int, int]:
@@ -299,9 +292,7 @@ def simulate_flux(
 
     The same particles are seen from every detector. Errors are statistical: rays taken as independent.
     """
-    place = beamline(beam)
-    if ideal_horns:
-        place = replace(place, horns=tuple(map(ideal, place.horns)))
+    place = beam_of(beam, ideal_horns)
     seen = [window(name, beam) for name in detectors]
     edges = EDGES if beam == "bnb" else NUMI_EDGES
     content: list[dict[tuple[int, int, int], Array]] = [{} for _ in detectors]

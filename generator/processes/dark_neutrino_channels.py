@@ -36,9 +36,9 @@ from darkhorn.generator.processes.dark_neutrino_targets import (
     scatterers_in,
     series_terms,
 )
+from darkhorn.generator.ray_source import by_rays, for_source
 from darkhorn.generator.record import REMNANT_PDG, Topology
 from darkhorn.generator.runcard import RunCard
-from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.nuclides import Nuclide, nuclide
 from darkhorn.kernels.constants import HBAR_C
 from darkhorn.kernels.errors import InputError
@@ -169,7 +169,7 @@ def channels_of(card: RunCard, productions: Sequence[Production]) -> tuple[Chann
         params = {
             **common,
             **kinds[what.name, regime],
-            "flux": {**flux_tables(flux.edges, flux.content, least), "pot": np.asarray(exp.pot)},
+            "flux": exp.flux_params(projectile, least),
             "region": exp.detector.volumes[region].shape,
             "scatterers_per_cm3": np.asarray(atoms[what.name] * scatterers_in(what, regime)),
             "beam": exp.beam[projectile],
@@ -214,7 +214,7 @@ def _channel(
             constants |= {f"{role}_{c}": np.float64(v) for c, v in {**rest, "e": mass}.items()}
             constants[f"{role}_mass"] = np.float64(mass)
     mode = "free" if not card.force_decay else "forced" if region == decay_in else "backward"
-    chain = made.chain(mode, motion)
+    chain = for_source(made.chain(mode, motion), params)
     place = region if len(card.decay_in) == 1 else f"{region} to {decay_in}"
     return Channel(
         name="/".join((FLAVOUR_NAME[projectile], what.name, regime, helicity, place)) + made.suffix,
@@ -230,7 +230,7 @@ def _channel(
         region=region,
         constants=constants,
         columns=made.columns(chain, card.force_decay, motion),
-        can_miss=mode == "backward" or made.can_miss(mode, motion),
+        can_miss=mode == "backward" or by_rays(params) or made.can_miss(mode, motion),
         target_fraction=fraction,
     )
 

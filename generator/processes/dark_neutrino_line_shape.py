@@ -88,7 +88,11 @@ def _draw(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
 
 
 def at_drawn_mass(params: Params, state: State) -> Params:
-    """The parameters with the drawn mass of N and the branching ratio at it."""
+    """The parameters with the drawn mass of N and the branching ratio at it; as they are for a stage before the draw,
+    which may not depend on the mass (rays: where the scattering is comes before the energy, and that before the mass).
+    """
+    if "n4_mass" not in state:
+        return params
     shape, mass = params["shape"], state["n4_mass"]
     widths = widths_at(mass, shape, params["majorana"], params["m_zprime"])
     total = sum(widths, jnp.zeros_like(mass))

@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from darkhorn.kernels.kinematics import FourVector, Vector, boost_from_rest
-from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_from
+from darkhorn.kernels.location import Seen, massive_seen_from, muon_decay_factor, muon_spin_cosine, seen_from
 
 PION, MUON = 0.13957039, 0.1056583755
 STAR = (PION**2 - MUON**2) / (2 * PION)
@@ -88,3 +88,63 @@ def test_the_neutrino_of_a_polarised_muon() -> None:
         isotropic = q2 * e + 2 * q_k * (1 - e)
         found = np.asarray(muon_decay_factor(jnp.asarray(x), jnp.asarray(c), False))
         np.testing.assert_allclose(found, for_c / isotropic, rtol=1e-12)
+
+
+HEAVY = 0.02  # GeV, in pi -> mu N
+HEAVY_STAR = np.sqrt((PION**2 - (MUON + HEAVY) ** 2) * (PION**2 - (MUON - HEAVY) ** 2)) / (2 * PION)
+
+
+def heavy(parent: FourVector, n: Vector) -> tuple[Seen, Seen]:
+    return massive_seen_from(parent, jnp.asarray(PION), jnp.asarray(HEAVY_STAR), jnp.asarray(HEAVY), n)
+
+
+@pytest.mark.parametrize("p", [(0.0, 0.0, 0.0), (0.02, 0.0, 0.05), (0.1, -0.2, 0.5), (0.3, 0.1, -2.0)])
+def test_heavy_daughters_are_those_of_explicit_boosts(p: tuple[float, float, float], rng: np.random.Generator) -> None:
+    """Each daughter of a boosted isotropic decay is one of the two solutions along its own direction."""
+    parent = moving(*p, PION)
+    d = rng.normal(size=(3, 400))
+    d *= HEAVY_STAR / np.linalg.norm(d, axis=0)
+    rest = FourVector(jnp.full(400, np.sqrt(HEAVY_STAR**2 + HEAVY**2)), *map(jnp.asarray, d))
+    lab = boost_from_rest(rest, parent, jnp.asarray(PION))
+    size = np.asarray(lab.p.norm())
+    fast, slow = heavy(parent, lab.p.scale(1 / lab.p.norm()))
+    off = np.minimum(*(np.abs(np.asarray(s.momentum) / size - 1) for s in (fast, slow)))
+    assert off.max() < 1e-7  # at the largest angle both solutions meet, with half the digits
+    assert np.median(off) < 1e-14
+    both = np.asarray(slow.momentum) > 0
+    quick = float(parent.p.norm()) / PION > HEAVY_STAR / HEAVY  # than the daughter in its rest frame
+    assert both.all() if quick else not both.any()
+
+
+@pytest.mark.parametrize(("pz", "within"), [(0.02, 1e-9), (2.0, 2e-4)])
+def test_all_heavy_daughters_go_somewhere(pz: float, within: float) -> None:
+    """Both solutions together have probability 1 and the mean energy gamma E*, also where there is a largest angle, at
+    which the density has an integrable pole: sin theta = s sin(t) takes it away.
+    """
+    parent = moving(0.0, 0.0, pz, PION)
+    largest = min(HEAVY_STAR * PION / (HEAVY * pz), 1.0)
+    x, w = np.polynomial.legendre.leggauss(2000)
+    t = (x + 1) * np.pi / (2 if largest == 1 else 4)
+    sine = largest * np.sin(t)
+    cosine = np.sqrt(1 - sine**2) * np.where(t < np.pi / 2, 1, -1)
+    solid = 2 * np.pi * sine * largest * np.cos(t) / cosine * w * (np.pi / (2 if largest == 1 else 4))
+    n = Vector(jnp.asarray(sine), jnp.zeros(2000), jnp.asarray(cosine))
+    total = energy = 0.0
+    for seen in heavy(parent, n):
+        p, density = np.asarray(seen.momentum), np.asarray(seen.per_solid_angle)
+        total += np.sum(density * solid)
+        energy += np.sum(density * solid * np.sqrt(p**2 + HEAVY**2))
+    assert total == pytest.approx(1, abs=within)
+    expected = np.sqrt(HEAVY_STAR**2 + HEAVY**2) * float(parent.e) / PION
+    assert energy == pytest.approx(expected, rel=within)
+
+
+def test_a_massless_daughter_has_one_solution(rng: np.random.Generator) -> None:
+    parent = moving(0.1, -0.2, 3.0, PION)
+    d = rng.normal(size=(3, 200))
+    n = Vector(*map(jnp.asarray, d / np.linalg.norm(d, axis=0)))
+    fast, slow = massive_seen_from(parent, jnp.asarray(PION), jnp.asarray(STAR), jnp.asarray(0.0), n)
+    energy, density = seen_from(parent, jnp.asarray(PION), jnp.asarray(STAR), n)
+    np.testing.assert_allclose(np.asarray(fast.momentum), np.asarray(energy), rtol=1e-11)
+    np.testing.assert_allclose(np.asarray(fast.per_solid_angle), np.asarray(density), rtol=1e-11)
+    assert not np.asarray(slow.per_solid_angle).any()

@@ -9,6 +9,7 @@ from darkhorn.fluxes.readers import read_flux_file
 from darkhorn.generator.beams.rays import Rays
 from darkhorn.generator.beams.simulate import EDGES, BeamFlux, BeamSimulation, simulate_flux
 from darkhorn.generator.beams.windows import point_in, window
+from darkhorn.generator.files.flux_file import write_flux
 from darkhorn.geometry.beamlines import BNB
 from darkhorn.kernels.errors import InputError
 
@@ -51,7 +52,7 @@ def test_rows_and_table(small: list[BeamFlux], tmp_path: Path) -> None:
         assert min(min(row["content"]) for row in mine) >= 0
     assert {row["parent"] for row in rows if row["pdg"] == 12} == {-13, 211, 321, 130, "total"}
     path = tmp_path / "flux.csv"
-    path.write_text(small[0].csv(), encoding="utf-8")
+    write_flux(document, path)
     read = read_flux_file(path, content="per-bin", unit="cm^-2 POT^-1")
     assert read.fluxes[14].integral() == pytest.approx(small[0].total(14)[0].sum(), rel=1e-4)
 
