@@ -165,7 +165,7 @@ def drawn(
     return {**state, **new}, np.asarray(factor / jacobian)
 
 
-@pytest.mark.parametrize("kind", ["on shell", "virtual"])
+@pytest.mark.parametrize("kind", [pytest.param("on shell", marks=pytest.mark.slow), "virtual"])
 def test_the_density_of_a_second_decay_is_that_of_the_amplitude_and_of_the_sampling(
     kind: str, rng: np.random.Generator
 ) -> None:
