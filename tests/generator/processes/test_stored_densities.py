@@ -310,9 +310,7 @@ def broad(rng: np.random.Generator) -> tuple[Params, State]:
 
 
 def breit_wigner(mass: Real) -> Real:
-    """rho of the module's docstring for `broad`, with the width of arXiv:1903.07589 for a massive daughter, normalised
-    by scipy.
-    """
+    """rho of the docstring of `dark_neutrino_line_shape` for `broad`: the width written out, the norm by scipy."""
 
     def spectrum(mu: Real) -> Real:
         r2, x = (0.1 / mu) ** 2, (0.06 / mu) ** 2
