@@ -54,6 +54,7 @@ CHAINS: dict[str, tuple[str, dict[str, Any]]] = {
     "line shape": ("microboone", {**LIGHT, **DUAL, "model.mzprime": "60 MeV", "physics.line_shape": True}),
 }
 LAST = {"two pairs": "N6>N5>N4/e+e-/e+e-", "two pairs, free": "N6>N5>N4/e+e-/e+e-", "one pair of two": "N6>N5/e+e-"}
+SLOW = (*LAST, "flying, free")
 
 
 def channel_of(name: str) -> Channel:
@@ -62,7 +63,7 @@ def channel_of(name: str) -> Channel:
     return next(channel for channel in channels if channel.name.endswith(LAST.get(name, "")))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LAST)) for n in CHAINS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in CHAINS])
 def test_every_stage_that_depends_on_the_model_has_a_density_of_stored_columns(name: str) -> None:
     channel = channel_of(name)
     chain = channel.chain

@@ -165,7 +165,7 @@ def drawn(
     return {**state, **new}, np.asarray(factor / jacobian)
 
 
-@pytest.mark.parametrize("kind", ["on shell", "virtual"])
+@pytest.mark.parametrize("kind", [pytest.param("on shell", marks=pytest.mark.slow), "virtual"])
 def test_the_density_of_a_second_decay_is_that_of_the_amplitude_and_of_the_sampling(
     kind: str, rng: np.random.Generator
 ) -> None:
@@ -310,9 +310,7 @@ def broad(rng: np.random.Generator) -> tuple[Params, State]:
 
 
 def breit_wigner(mass: Real) -> Real:
-    """rho of the module's docstring for `broad`, with the width of arXiv:1903.07589 for a massive daughter, normalised
-    by scipy.
-    """
+    """rho of the docstring of `dark_neutrino_line_shape` for `broad`: the width written out, the norm by scipy."""
 
     def spectrum(mu: Real) -> Real:
         r2, x = (0.1 / mu) ** 2, (0.06 / mu) ** 2
