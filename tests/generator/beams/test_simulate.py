@@ -38,7 +38,7 @@ def test_rows_and_table(small: list[BeamFlux], tmp_path: Path) -> None:
     assert document["unit"] == "cm^-2 POT^-1 per bin"
     assert len(document["edges_GeV"]) == len(EDGES)
     shares = document["origins"]
-    assert set(shares) == {"primary", "secondary nucleon", "tertiary pion"}
+    assert set(shares) == {"primary", "secondary nucleon", "tertiary pion", "stopped", "pion of a kaon"}
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["primary"] == pytest.approx(small[0].total(14, origin=0)[0].sum() / small[0].total(14)[0].sum())
     rows = document["rows"]
