@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from goodness import ALPHA, assert_follows, ks_probability
 
-from darkhorn.fluxes.hadron_cross_sections import MASSES, interaction_lengths
+from darkhorn.fluxes.hadron_cross_sections import MASSES, STEP, interaction_lengths
 from darkhorn.generator.beams.propagate import CTAU, Medium, Outcome, Place, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import Walls, fly, path_to_wall, walls
 from darkhorn.generator.beams.sources import one_of
@@ -76,7 +76,7 @@ def test_absorption_along_the_target(pions: Medium) -> None:
     assert float(outcome.leaving.weight[0]) == pytest.approx(leaving, rel=1e-9)
     assert float(outcome.interaction.weight[0]) == pytest.approx(inside * absorb / rate, rel=1e-9)
     z = np.asarray(outcome.interaction.z)
-    # within a slab of 2.5 cm the place is uniform: the truth to (2.5/38)^2/12
+    # within a block of 10 cm the place is uniform: the truth to (10/38)^2/12
     assert_follows(z, lambda at: np.clip(np.expm1(-rate * (at - start)) / np.expm1(-rate * length), 0, 1))
     assert ks_probability(z, lambda at: np.clip((at - start) / length, 0, 1)) < ALPHA
     assert np.all(np.abs(np.asarray(outcome.interaction.x)) < 0.476)
@@ -101,7 +101,7 @@ def test_energy_loss_and_scattering_in_the_target(pions: Medium) -> None:
     outcome = run(beam_of(6.0, 0.0), neutral._replace(table=jnp.asarray(table)))
     at = outcome.leaving.momentum
     lost = 6.0 - np.asarray(at.norm())
-    expected = np.asarray(pions.table)[300, 4] * (BNB.target.end - 4.0)
+    expected = np.asarray(pions.table)[round(6.0 / STEP), 4] * (BNB.target.end - 4.0)
     assert np.median(lost) == pytest.approx(expected, rel=0.02)
     length = jnp.asarray((BNB.target.end - 4.0) * 1.848 / 65.19)
     rms = float(jnp.sqrt(scattering_variance(length, jnp.asarray(6.0 - expected / 2), jnp.asarray(0.9997))))
