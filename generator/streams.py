@@ -85,7 +85,8 @@ def stream_of(key: jax.Array, low: jax.Array, high: jax.Array, dimension: jax.Ar
     """
     k0, k1 = _block(key[0], key[1], jnp.asarray(dimension, jnp.uint32), jnp.ones((), jnp.uint32))
     a, b = _block(jnp.broadcast_to(k0, low.shape), jnp.broadcast_to(k1, low.shape), low, high)
-    return (a.astype(jnp.uint64) << jnp.uint64(32)) | b.astype(jnp.uint64)
+    word: jax.Array = (a.astype(jnp.uint64) << jnp.uint64(32)) | b.astype(jnp.uint64)
+    return word
 
 
 def uniform_pair_of(word: jax.Array, number: jax.Array) -> tuple[jax.Array, jax.Array]:

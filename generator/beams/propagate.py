@@ -203,7 +203,10 @@ def _fly(
             now.z_metal + metal * (now.z + 0.5 * dz),
         )
 
-    return jax.lax.fori_loop(first, last, one, _Flight(state.track, state.z, zero, zero, zero, zero, zero, zero))
+    flown: _Flight = jax.lax.fori_loop(
+        first, last, one, _Flight(state.track, state.z, zero, zero, zero, zero, zero, zero)
+    )
+    return flown
 
 
 def _kept(old: Place, part: jax.Array, u: jax.Array, here: Callable[[jax.Array], Place]) -> Place:
@@ -255,7 +258,7 @@ def propagate(
     order = jnp.argsort(jnp.where(start.weight > 0, start.track.p, jnp.inf))
     words = stream_of(key, low, high, _PURPOSE)
     sorted_ = jax.tree.map(lambda a: a[order].reshape(pieces, n // pieces), (start, words))
-    carried = jax.lax.map(lambda piece: _carry(*piece, through, skin_depth, scatter), sorted_)
+    carried = jax.lax.map(lambda piece: _carry(piece[0], piece[1], through, skin_depth, scatter), sorted_)
     back = jnp.zeros_like(order).at[order].set(jnp.arange(n, dtype=order.dtype))
     outcome: Outcome = jax.tree.map(lambda a: a.reshape(n)[back], carried)
     return outcome
