@@ -6,8 +6,8 @@ With f = dp/ds the mean loss of momentum per length (Bethe), a particle of momen
     variance of the angle projected on a plane V(p) = int [13.6 MeV/(beta p')]^2 dp'/(X0 f)
 
 from p_min to p, so that differences hold between two momenta. The rate of ends per length is m/(p c tau), decays, for a
-muon, and that of inelastic interactions for a pion, which hardly ever decays there. Source: PDG Review, "Passage of particles
-through matter"; the logarithm of the formula of Highland is left out, as it must be for a sum of thin layers.
+muon, and that of inelastic interactions for a pion, which hardly ever decays there. Source: PDG Review, "Passage of
+particles through matter"; the logarithm of the formula of Highland is left out, as it must be for a sum of thin layers.
 """
 
 from collections.abc import Callable
