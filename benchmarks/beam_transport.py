@@ -68,6 +68,7 @@ class NumpyField:
         self.surfaces = self.horn.surfaces(self.z)
 
     def slope(self, state: Real, p: Real) -> Real:
+        """Of (x, y, z, px, py, pz), shape (6, n)."""
         x, y, z, px, py, pz = state
         bore, inner, outer, _ = (np.interp(z, self.z, s) for s in self.surfaces)
         r = np.hypot(x, y)

@@ -41,7 +41,12 @@ _PION = {
 }
 # A rough number: no fit of kaons is public there. K+ inelastic on C 152 mb and Al 300 mb as in studies of NuMI, brought
 # to Be by A^0.76; K0 between K+ and K-, taken as pions on Be (160 mb) and Al (330 mb); no elastic scattering.
-_KAON = {321: {"Be": 122.0, "Al": 300.0}, 130: {"Be": 140.0, "Al": 330.0}}
+# K- such that K0 is the mean of K+ and K-.
+_KAON = {
+    321: {"Be": 122.0, "Al": 300.0},
+    -321: {"Be": 158.0, "Al": 360.0},
+    130: {"Be": 140.0, "Al": 330.0},
+}
 _NUCLEI = {"Be": (9.0121831, 1.848, 9.0, 3.12, 0.0025), "Al": (26.9815384, 2.699, 27.0, 3.76, 0.015 * 27.0 ** (-2 / 3))}
 
 LOWEST = 0.2  # GeV/c: fits are held constant below, where they were never meant
@@ -50,11 +55,12 @@ MASSES = {
     211: MASS_PION,
     -211: MASS_PION,
     321: MASS_KAON,
+    -321: MASS_KAON,
     130: MASS_NEUTRAL_KAON,
     2212: MASS_PROTON,
     2112: MASS_NEUTRON,
 }
-CHARGES = {211: 1.0, -211: -1.0, 321: 1.0, 130: 0.0, 2212: 1.0, 2112: 0.0}
+CHARGES = {211: 1.0, -211: -1.0, 321: 1.0, -321: -1.0, 130: 0.0, 2212: 1.0, 2112: 0.0}
 
 
 def cross_sections(pdg: int, nucleus: str, momentum: Array) -> tuple[Array, Array]:

@@ -33,7 +33,7 @@ LIMITS = (0.9, 0.5, 0.35, 0.25, 0.12)
 # particles in a piece, and at most so many pieces
 PIECE, PIECES = 256, 64
 SLOWEST = 0.05  # GeV/c: slower particles stop
-CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
+CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, -321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
 # radiation lengths, cm: PDG tables of materials
 _RADIATION_LENGTH = {"Be": 65.19 / 1.848, "Al": 24.01 / 2.699}
 _PURPOSE = np.uint32(64)  # dimensions below are for sources

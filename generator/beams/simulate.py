@@ -45,7 +45,7 @@ BEAMS = {"bnb": BNB}
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 # batches per round of each primary species: by what their neutrinos need, not by how many there are
-SHARES = {211: 3, -211: 3, 321: 2, 130: 1}
+SHARES = {211: 3, -211: 3, 321: 2, -321: 1, 130: 1}
 NUCLEONS = (2212, 2112)
 BATCHES_PER_ROUND = sum(SHARES.values()) + len(NUCLEONS)
 EDGES = 0.05 * np.arange(201)  # GeV

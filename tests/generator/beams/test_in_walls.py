@@ -19,7 +19,7 @@ from darkhorn.generator.beams.in_walls import (
     pions_at_rest,
 )
 from darkhorn.generator.beams.propagate import CTAU, Outcome, Place
-from darkhorn.generator.beams.rays import Walls, daughters, fly, joined_rays, walls
+from darkhorn.generator.beams.rays import Rays, Walls, daughters, fly, joined_rays, walls
 from darkhorn.generator.streams import channel_key
 from darkhorn.geometry.beamlines import BNB
 from darkhorn.kernels.constants import MASS_MUON
@@ -44,16 +44,17 @@ def places(rng: np.random.Generator, p: float = 2.0, spread: float = 0.05) -> Pl
     """Particles that leave the horn in all directions of a cone, with weights."""
     slope = rng.normal(0, spread, (2, N))
     pz = p / np.sqrt(1 + np.sum(slope**2, axis=0))
-    at = [jnp.asarray(v) for v in (rng.normal(0, 5, N), rng.normal(0, 5, N), np.full(N, 185.0))]
+    x, y = (jnp.asarray(rng.normal(0, 5, N)) for _ in range(2))
     momentum = Vector(*map(jnp.asarray, (slope[0] * pz, slope[1] * pz, pz)))
-    return Place(*at, momentum, jnp.asarray(rng.uniform(0, 1, N)))
+    return Place(x, y, jnp.full(N, 185.0), momentum, jnp.asarray(rng.uniform(0, 1, N)))
 
 
-def in_walls(there: Place, before: Vector, region: Walls) -> object:
+def in_walls(there: Place, before: Vector, region: Walls) -> Rays:
     nothing = jnp.zeros(N, bool)
-    return muons_in_walls(
+    made: Rays = muons_in_walls(
         there, before, jnp.asarray(MASSES[211]), MU, nothing, passages(13), region, *numbers("muon")
     )
+    return made
 
 
 def test_no_muon_is_lost(region: Walls, rng: np.random.Generator) -> None:
@@ -62,7 +63,7 @@ def test_no_muon_is_lost(region: Walls, rng: np.random.Generator) -> None:
     flying = fly(born, jnp.asarray(rng.random(N)), MU, LONG, FREE, region)
     there = at_wall(born, MU, LONG, FREE, region)
     both = in_walls(there, born.momentum, region)
-    parts = np.asarray(flying.weight) + np.asarray(both.weight).reshape(2, N).sum(axis=0)  # type: ignore[attr-defined]
+    parts = np.asarray(flying.weight) + np.asarray(both.weight).reshape(2, N).sum(axis=0)
     np.testing.assert_allclose(parts, np.asarray(born.weight), rtol=1e-12)
     assert np.all(np.asarray(there.z) <= BNB.decay_region.end + 1e-9)
 
@@ -126,7 +127,7 @@ def test_decays_on_the_way_to_rest(region: Walls, rng: np.random.Generator) -> N
     at = places(rng, 1.5)
     there = at._replace(z=jnp.full(N, 2000.0))  # the concrete of the pipe
     both = in_walls(there, at.momentum, region)
-    p = np.asarray(both.momentum.norm())[:N]  # type: ignore[attr-defined]
+    p = np.asarray(both.momentum.norm())[:N]
     table = passage(13, "concrete")
 
     def ends(momentum: np.ndarray) -> np.ndarray:
@@ -135,7 +136,7 @@ def test_decays_on_the_way_to_rest(region: Walls, rng: np.random.Generator) -> N
     whole = ends(np.array([1.5]))[0]
     assert_follows(p, lambda q: 1 - np.expm1(ends(q) - whole) / np.expm1(-whole))
     assert ks_probability(p, lambda q: np.interp(q, table.momentum, table.distance) / 378.0) < 1e-6
-    weight = np.asarray(both.weight)  # type: ignore[attr-defined]
+    weight = np.asarray(both.weight)
     np.testing.assert_allclose(weight[:N], -np.expm1(-whole) * np.asarray(there.weight), rtol=1e-6)
 
 
@@ -155,7 +156,7 @@ def test_the_spin_is_kept(region: Walls, rng: np.random.Generator) -> None:
     wanted = axis(before, at.momentum)
     half = slice(N), slice(N, None)
     for part in half:
-        parent, muon = (jax.tree.map(lambda a, s=part: a[s], v) for v in (both.before, both.momentum))  # type: ignore[attr-defined]
+        parent, muon = (jax.tree.map(lambda a, s=part: a[s], v) for v in (both.before, both.momentum))
         np.testing.assert_allclose(axis(parent, muon), wanted, atol=2e-6)
 
 

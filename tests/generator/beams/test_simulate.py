@@ -6,7 +6,7 @@ import pytest
 from goodness import PULL
 
 from darkhorn.fluxes.readers import read_flux_file
-from darkhorn.generator.beams.rays import Rays
+from darkhorn.generator.beams.rays import KAON, ORIGINS, PRIMARY, STOPPED, Rays
 from darkhorn.generator.beams.simulate import EDGES, BeamFlux, BeamSimulation, simulate_flux
 from darkhorn.generator.beams.windows import point_in, window
 from darkhorn.geometry.beamlines import BNB
@@ -20,7 +20,7 @@ TOTAL = 5.194e-10
 
 @pytest.fixture(scope="module")
 def small() -> list[BeamFlux]:
-    return simulate_flux("bnb", "neutrino", ("miniboone", "sbnd"), 11 * 1023)
+    return simulate_flux("bnb", "neutrino", ("miniboone", "sbnd"), 12 * 1023)
 
 
 def test_the_flux_is_near_the_published_one(small: list[BeamFlux]) -> None:
@@ -60,8 +60,8 @@ def test_the_same_seed_gives_the_same_flux(small: list[BeamFlux]) -> None:
 
 
 def test_without_secondaries_only_primaries_are_left(small: list[BeamFlux]) -> None:
-    primary = simulate_flux("bnb", "neutrino", ("miniboone",), 11 * 1023, secondaries=False)[0]
-    assert {origin for _, _, origin in primary.content} == {0}
+    primary = simulate_flux("bnb", "neutrino", ("miniboone",), 12 * 1023, secondaries=False)[0]
+    assert {origin for _, _, origin in primary.content} == {PRIMARY, STOPPED, KAON}
     np.testing.assert_array_equal(primary.total(14, 211, 0)[0], small[0].total(14, 211, 0)[0])
     assert small[0].total(14, origin=1)[0].sum() > 0
     assert small[0].total(14, origin=2)[0].sum() > 0
@@ -71,9 +71,14 @@ def test_rays_carry_what_they_promise() -> None:
     """Muons remember the meson that made them and move with less momentum than it; weights are per proton."""
     simulation = BeamSimulation(BNB, "neutrino", secondaries=False, batch=1024)
     made: dict[int, Rays] = {}
+    resting = set()
     for batch in simulation.batches(1, 0):
         made.setdefault(batch.pdg, batch.rays)
-    assert set(made) == {211, -211, 321, 130, -13, 13}
+        if ORIGINS[batch.origin] == "stopped":
+            resting.add(batch.pdg)
+            assert not np.any(np.asarray(batch.rays.momentum.norm()))
+    assert set(made) == {211, -211, 321, -321, 130, -13, 13}
+    assert resting == {211, 321, -13}  # nuclei take what is negative
     muon, pion = made[-13], made[211]
     before, now = muon.before.norm(), muon.momentum.norm()
     assert float(jnp.min(before)) > 0
