@@ -5,7 +5,6 @@ import pytest
 from goodness import ALPHA, assert_follows, ks_probability
 
 from darkhorn.fluxes.hadron_cross_sections import MASSES, STEP, interaction_lengths
-from darkhorn.fluxes.hadron_production import BERYLLIUM
 from darkhorn.generator.beams.propagate import CTAU, SLAB, Medium, Outcome, Place, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import Walls, fly, path_to_wall, walls
 from darkhorn.generator.beams.sources import Sources, one_of
@@ -188,7 +187,7 @@ def test_the_default_steps_are_right_to_a_third_of_a_milliradian() -> None:
     """
     n = 4096
     at = jnp.asarray(channel_key(5, "angle")), jnp.arange(n, dtype=jnp.uint32), jnp.zeros(n, jnp.uint32)
-    start, _ = Sources(BNB, {211: BERYLLIUM[211]}).mesons(211, *at)
+    start, _ = Sources(BNB).mesons(211, *at)
 
     def angles(slab: float) -> tuple[np.ndarray, np.ndarray]:
         outcome = propagate(start, medium(BNB, 211, "neutrino", slab), *at, SKIN, False)
