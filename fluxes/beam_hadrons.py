@@ -57,7 +57,7 @@ def hadron_model(material: str, momentum: float, density: float) -> HadronModel:
         inelastic = float(cross_sections(2212, "Be", at)[0][0])
         return HadronModel(
             BERYLLIUM,
-            {211: 3, -211: 3, 321: 2, 130: 1},
+            {211: 3, -211: 3, 321: 2, -321: 1, 130: 1},
             (211, -211, 321),
             inelastic,
             1 / float(interaction_lengths(2212, "Be", at)[0][0]),

@@ -86,9 +86,9 @@ def production_cross_sections(pdg: int, nucleus: str, momentum: Array) -> tuple[
 
 @cache
 def graphite_table(pdg: int, density: float) -> Array:
-    """Rows at p = 0, 0.02, ..., 120 GeV/c, as `hadron_cross_sections.matter_table`, with two columns more: production
+    """Rows at p = 0, 0.005, ..., 120 GeV/c, as `hadron_cross_sections.matter_table`, with two columns more: production
     and elastic interactions per cm in graphite of a density (g/cm3), the same in Al, momentum lost per cm (GeV/c) in
-    graphite, in Al, and quasi-elastic interactions per cm in both. Shape (6001, 8).
+    graphite, in Al, and quasi-elastic interactions per cm in both. Shape (24001, 8).
     """
     p: Array = STEP * np.arange(round(HIGHEST / STEP) + 1, dtype=np.float64)
     slow = np.maximum(p, 0.05)

@@ -41,11 +41,16 @@ _PION = {
 }
 # A rough number: no fit of kaons is public there. K+ inelastic on C 152 mb and Al 300 mb as in studies of NuMI, brought
 # to Be by A^0.76; K0 between K+ and K-, taken as pions on Be (160 mb) and Al (330 mb); no elastic scattering.
-_KAON = {321: {"Be": 122.0, "Al": 300.0}, 130: {"Be": 140.0, "Al": 330.0}}
+# K- such that K0 is the mean of K+ and K-.
+_KAON = {
+    321: {"Be": 122.0, "Al": 300.0},
+    -321: {"Be": 158.0, "Al": 360.0},
+    130: {"Be": 140.0, "Al": 330.0},
+}
 _NUCLEI = {"Be": (9.0121831, 1.848, 9.0, 3.12, 0.0025), "Al": (26.9815384, 2.699, 27.0, 3.76, 0.015 * 27.0 ** (-2 / 3))}
 
 LOWEST = 0.2  # GeV/c: fits are held constant below, where they were never meant
-STEP, HIGHEST = 0.02, 10.0
+STEP, HIGHEST = 0.005, 10.0
 MASSES = {
     211: MASS_PION,
     -211: MASS_PION,
@@ -88,8 +93,8 @@ def interaction_lengths(pdg: int, nucleus: str, momentum: Array) -> tuple[Array,
 
 @cache
 def matter_table(pdg: int) -> Array:
-    """Rows at p = 0, 0.02, ..., 10 GeV/c: inelastic and elastic interactions per cm in Be, the same in Al, momentum
-    lost per cm (GeV/c) in Be, in Al. Shape (501, 6).
+    """Rows at p = 0, 0.005, ..., 10 GeV/c: inelastic and elastic interactions per cm in Be, the same in Al, momentum
+    lost per cm (GeV/c) in Be, in Al. Shape (2001, 6).
     """
     p: Array = STEP * np.arange(round(HIGHEST / STEP) + 1, dtype=np.float64)
     slow = np.maximum(p, 0.05)

@@ -53,7 +53,15 @@ def _quantiles(energy: Array, density: Array) -> Array:
 def semileptonic_spectrum(
     parent: float, pion: float, lepton: float, slope: float, slope0: float, n: int = 800
 ) -> Array:
-    """dGamma/dE_nu of K -> pi l nu at n middles of equal cells from 0 to the largest E_nu; not normalised. (2, n).
+    """dGamma/dE_nu of K -> pi l nu at n middles of equal cells from 0 to the largest E_nu; not normalised. (2, n)."""
+    e_nu, _, density = dalitz_density(parent, pion, lepton, slope, slope0, n)
+    return np.stack([e_nu[:, 0], np.sum(density, axis=1)])
+
+
+def dalitz_density(
+    parent: float, pion: float, lepton: float, slope: float, slope0: float, n: int = 800
+) -> tuple[Array, Array, Array]:
+    """E_nu, E_pi and the density of K -> pi l nu in them, on n x 2n middles of equal cells; not normalised.
 
     Dalitz density f_+^2(t) [A + B xi + C xi^2] with A = M (2 E_l E_nu - M E'), + m_l^2 (E'/4 - E_nu),
     B = m_l^2 (E_nu - E'/2), C = m_l^2 E'/4, E' = (M^2 + m_pi^2 - m_l^2)/(2M) - E_pi, t = M^2 + m_pi^2 - 2 M E_pi,
@@ -76,13 +84,15 @@ def semileptonic_spectrum(
     xi = (slope0 - slope) * (parent**2 - pion**2) / MASS_PION**2
     density = parent * (2 * e_l * e_nu - parent * rest) + square * (rest / 4 - e_nu)
     density = density + square * (e_nu - rest / 2) * xi + square * rest / 4 * xi * xi
-    return np.stack([nu, np.sum(np.where(allowed, form * form * density, 0.0), axis=1)])
+    return e_nu, e_pi, np.where(allowed, form * form * density, 0.0)
+
+
+# PDG 2024, linear parametrisations of the form factors: (slope, slope0) of K+ and K0_L
+_FORM_FACTORS = {MASS_KAON: (0.0297, 0.0195), MASS_NEUTRAL_KAON: (0.0282, 0.0138)}
 
 
 def _semileptonic(parent: float, pion: float, lepton: float) -> Array:
-    # PDG 2024, linear parametrisations
-    slope, slope0 = (0.0297, 0.0195) if parent == MASS_KAON else (0.0282, 0.0138)
-    return _quantiles(*semileptonic_spectrum(parent, pion, lepton, slope, slope0))
+    return _quantiles(*semileptonic_spectrum(parent, pion, lepton, *_FORM_FACTORS[parent]))
 
 
 def _michel(flavour: str) -> Array:

@@ -78,13 +78,26 @@ def _block(k0: jax.Array, k1: jax.Array, x0: jax.Array, x1: jax.Array) -> tuple[
     return words
 
 
-def uniform_pair(key: jax.Array, low: jax.Array, high: jax.Array, dimension: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Two independent uniform numbers in (0, 1) per event, of 32 bits each, for the steps of a track.
+def stream_of(key: jax.Array, low: jax.Array, high: jax.Array, dimension: jax.Array | np.uint32) -> jax.Array:
+    """A 64-bit word per event, from which `uniform_pair_of` makes numbers for the steps of a track. (n,) uint64.
 
-    One block of the generator makes both, so that they cost half of what `uniforms` gives with 53 bits. Never exactly
-    0 or 1: (bits + 1/2)/2^32. Shapes as in `uniforms`; dimension is a uint32 scalar, and one not used there.
+    Words as in `uniforms`; dimension is a uint32 scalar, and one not used there.
     """
-    k0, k1 = _block(key[0], key[1], dimension, jnp.ones((), jnp.uint32))
-    words = _block(jnp.broadcast_to(k0, low.shape), jnp.broadcast_to(k1, low.shape), low, high)
-    first, second = ((word.astype(jnp.float64) + 0.5) * 2.0**-32 for word in words)
-    return first, second
+    k0, k1 = _block(key[0], key[1], jnp.asarray(dimension, jnp.uint32), jnp.ones((), jnp.uint32))
+    a, b = _block(jnp.broadcast_to(k0, low.shape), jnp.broadcast_to(k1, low.shape), low, high)
+    word: jax.Array = (a.astype(jnp.uint64) << jnp.uint64(32)) | b.astype(jnp.uint64)
+    return word
+
+
+def uniform_pair_of(word: jax.Array, number: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Two independent uniform numbers in (0, 1) of 32 bits each, the `number`-th pair of a stream: (bits + 1/2)/2^32.
+
+    SplitMix64: a mixing function of word + number x 0x9E3779B97F4A7C15 (G.L. Steele, D. Lea, C.H. Flood, "Fast
+    splittable pseudorandom number generators", OOPSLA 2014). A fifth of the cost of a block of Threefry. Shapes (n,).
+    """
+    z = word + (number.astype(jnp.uint64) + jnp.uint64(1)) * jnp.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> jnp.uint64(30))) * jnp.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> jnp.uint64(27))) * jnp.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> jnp.uint64(31))
+    first, second = z >> jnp.uint64(32), z & jnp.uint64(0xFFFFFFFF)
+    return (first.astype(jnp.float64) + 0.5) * 2.0**-32, (second.astype(jnp.float64) + 0.5) * 2.0**-32

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 FIELD_CONSTANT = 0.02  # T cm / kA: mu_0 / (2 pi)
 BENDING = 0.299792458e-2  # GeV / (T cm): momentum from field and length, exact
 _EPSILON = 1e-7
+_ALONG = 1e-5  # smallest change of depth in the conductor, in units of its thickness
 STEEPEST = 0.05  # smallest p_z/|p|: a particle that turns further is taken as turned back
 
 
@@ -66,33 +67,37 @@ def _share(u: jax.Array, s: Surfaces, skin_depth: float | None) -> jax.Array:
     return jnp.expm1(k * u) / jnp.expm1(k)
 
 
-def _integrals(u: jax.Array, s: Surfaces, skin_depth: float | None) -> tuple[jax.Array, jax.Array]:
-    """Integrals of F and of u F from 0 to u, F being 0 below and 1 above the conductor; any u."""
-    thickness = s.inner - s.bore
-    inside = jnp.clip(u, 0.0, 1.0)
-    square = inside * inside
+def _integrals(
+    u0: jax.Array, u1: jax.Array, bore: jax.Array, thickness: jax.Array, skin_depth: float | None
+) -> tuple[jax.Array, jax.Array]:
+    """Integrals of F and of u F from u0 to u1, F being 0 below and 1 above the conductor; any u."""
+    in0, in1 = jnp.clip(u0, 0.0, 1.0), jnp.clip(u1, 0.0, 1.0)
+    square0, square1 = in0 * in0, in1 * in1
     if skin_depth is None:
-        total = 2 * s.bore + thickness
-        within = square * (s.bore + thickness * inside / 3) / total
-        moment = square * inside * (2 * s.bore / 3 + thickness * inside / 4) / total
+        per = 1 / (2 * bore + thickness)
+        within = (square1 * (bore + thickness * in1 / 3) - square0 * (bore + thickness * in0 / 3)) * per
+        third, quarter = 2 * bore / 3, thickness / 4
+        moment = (square1 * in1 * (third + quarter * in1) - square0 * in0 * (third + quarter * in0)) * per
     else:
         k = thickness / skin_depth
-        rise, whole = jnp.expm1(k * inside), jnp.expm1(k)
-        within = (rise / k - inside) / whole
-        moment = (inside * (rise + 1) / k - rise / (k * k) - 0.5 * square) / whole
-    beyond = jnp.maximum(u - 1, 0.0)
-    return within + beyond, moment + beyond * (1 + 0.5 * beyond)
+        per_k, per = 1 / k, 1 / jnp.expm1(k)
+        e0, e1 = jnp.exp(k * in0), jnp.exp(k * in1)
+        rise = (e1 - e0) * per_k
+        within = (rise - (in1 - in0)) * per
+        moment = ((in1 * e1 - in0 * e0) * per_k - rise * per_k - 0.5 * (square1 - square0)) * per
+    beyond0, beyond1 = jnp.maximum(u0 - 1, 0.0), jnp.maximum(u1 - 1, 0.0)
+    beyond = beyond1 - beyond0
+    return within + beyond, moment + beyond * (1 + 0.5 * (beyond0 + beyond1))
 
 
 def mean_below(a: jax.Array, b: jax.Array) -> jax.Array:
     """Share of a straight line on which a quantity that goes linearly from a to b is positive: in [0, 1].
 
-    (max(a, 0) - max(b, 0))/(a - b). Shapes broadcast. For |a - b| below 1e-7 the sign of the middle.
+    (max(a, 0) - max(b, 0))/(a - b). Shapes broadcast. Differences below 1e-7 count as 1e-7: exact to that.
     """
-    difference = a - b
-    flat = jnp.abs(difference) < _EPSILON
-    share = (jnp.maximum(a, 0.0) - jnp.maximum(b, 0.0)) / jnp.where(flat, 1.0, difference)
-    return jnp.where(flat, jnp.where(a + b > 0, 1.0, 0.0), share)
+    fall = a - b
+    fall = jnp.where(jnp.abs(fall) < _EPSILON, _EPSILON, fall)
+    return (jnp.maximum(a, 0.0) - jnp.maximum(a - fall, 0.0)) / fall
 
 
 class Crossing(NamedTuple):
@@ -113,19 +118,17 @@ def crossing(r0: jax.Array, s0: Surfaces, r1: jax.Array, s1: Surfaces, skin_dept
     the bore, 1 at its outer surface), the mean of F is [G(u1) - G(u0)]/(u1 - u0), G being the integral of F. Exact
     for straight surfaces and lines in a plane through the axis. cm; shapes broadcast.
     """
-    middle = Surfaces(*(0.5 * (a + b) for a, b in zip(s0, s1, strict=True)))
-    u0 = (r0 - s0.bore) / (s0.inner - s0.bore)
-    u1 = (r1 - s1.bore) / (s1.inner - s1.bore)
-    flat = jnp.abs(u1 - u0) < _EPSILON
-    across = jnp.where(flat, 1.0, u1 - u0)
-    half = jnp.clip(0.5 * (u0 + u1), 0.0, 1.0)
-    g0, h0 = _integrals(u0, middle, skin_depth)
-    g1, h1 = _integrals(u1, middle, skin_depth)
-    enclosed = jnp.where(flat, _share(half, middle, skin_depth), (g1 - g0) / across)
-    within = (jnp.clip(u1, 0.0, 1.0) - jnp.clip(u0, 0.0, 1.0)) / across
-    metal = jnp.where(flat, jnp.where((half > 0) & (half < 1), 1.0, 0.0), within)
-    partial = jnp.abs(g1 - g0) > _EPSILON
-    centre = jnp.where(partial & ~flat, ((h1 - h0) / jnp.where(partial, g1 - g0, 1.0) - u0) / across, 0.5)
+    thick0, thick1 = s0.inner - s0.bore, s1.inner - s1.bore
+    u0, u1 = (r0 - s0.bore) / thick0, (r1 - s1.bore) / thick1
+    rise = u1 - u0
+    rise = jnp.where(jnp.abs(rise) < _ALONG, _ALONG, rise)  # a line along a surface: a nearby line, exact to 1e-10
+    u1 = u0 + rise
+    per = 1 / rise
+    gained, moment = _integrals(u0, u1, 0.5 * (s0.bore + s1.bore), 0.5 * (thick0 + thick1), skin_depth)
+    enclosed = gained * per
+    metal = (jnp.clip(u1, 0.0, 1.0) - jnp.clip(u0, 0.0, 1.0)) * per
+    partial = jnp.abs(gained) > _EPSILON
+    centre = jnp.where(partial, (moment / jnp.where(partial, gained, 1.0) - u0) * per, 0.5)
     below_outer = mean_below(s0.outer - r0, s1.outer - r1)
     below_wall = mean_below(s0.wall - r0, s1.wall - r1)
     leaving = s1.outer - r1 < s0.outer - r0
@@ -161,24 +164,58 @@ def radius(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.sqrt(x * x + y * y + 1e-24)
 
 
+class Line(NamedTuple):
+    """The straight line of a step: how far it goes in x and y, its length, and the radii of its ends, cm."""
+
+    x: jax.Array
+    y: jax.Array
+    length: jax.Array
+    r0: jax.Array
+    r1: jax.Array
+
+
+def straight(track: Track, dz: jax.Array) -> Line:
+    """The line of a step of dz (cm) without field. Shapes broadcast."""
+    per = dz / track.pz()
+    x, y = per * track.px, per * track.py
+    return Line(x, y, per * track.p, radius(track.x, track.y), radius(track.x + x, track.y + y))
+
+
+def turned(
+    track: Track, dz: jax.Array, line: Line, met: Crossing, strength: jax.Array, kept: jax.Array | float = 1.0
+) -> Track:
+    """The track behind a step of dz (cm) along `line`, which met `met`.
+
+    strength: charge times current, kA. kept: share of |p| that energy loss leaves, taken off half before and half after
+    the kick. Second order in dz, also across surfaces. Shapes broadcast; dz = 0 changes nothing.
+    """
+    x, y = track.x + met.centre * line.x, track.y + met.centre * line.y
+    per_square = 1 / (x * x + y * y + 1e-24)
+    radial = x * line.x + y * line.y
+    across = x * line.y - y * line.x
+    share = met.enclosed * per_square
+    curved = 1 + (radial * radial - across * across) * share * share * (
+        1 / 12
+    )  # mean of x/r^2 over the part with field
+    half = 0.5 * (1 + kept)
+    kick = -BENDING * FIELD_CONSTANT * half * strength * met.enclosed * curved * dz * per_square
+    bent = (
+        kick * met.enclosed * line.length * line.length * line.length / (6 * jnp.where(dz > 0, dz * dz, 1.0) * track.p)
+    )
+    kick = kick * (1 - bent)
+    px, py = track.px * kept + kick * x, track.py * kept + kick * y
+    after = Track(x, y, px, py, track.p * kept)
+    rest = (1 - met.centre) * dz / after.pz()
+    return after._replace(x=x + rest * px, y=y + rest * py)
+
+
 def step(
     track: Track, dz: jax.Array, s0: Surfaces, s1: Surfaces, strength: jax.Array, skin_depth: float | None
 ) -> tuple[Track, Crossing]:
-    """One step of dz (cm) in the field, from where the surfaces are s0 to where they are s1.
+    """One step of dz (cm) in the field, from where the surfaces are s0 to where they are s1: see `turned`.
 
-    strength: charge times current, kA. Returns the track after it and what its straight line met. Second order in dz,
-    also across surfaces. Shapes broadcast; dz = 0 changes nothing.
+    Returns the track after it and what its straight line met. |p| is kept exactly.
     """
-    pz = track.pz()
-    slope_x, slope_y = dz * track.px / pz, dz * track.py / pz
-    r0, r1 = radius(track.x, track.y), radius(track.x + slope_x, track.y + slope_y)
-    met = crossing(r0, s0, r1, s1, skin_depth)
-    x, y = track.x + met.centre * slope_x, track.y + met.centre * slope_y
-    square = x * x + y * y + 1e-24
-    width = (r1 - r0) * met.enclosed
-    curved = 1 + width * width / (12 * square)  # mean of 1/r over the part with field
-    kick = -BENDING * FIELD_CONSTANT * strength * met.enclosed * curved * dz / square
-    px, py = track.px + kick * x, track.py + kick * y
-    after = Track(x, y, px, py, track.p)
-    rest = (1 - met.centre) * dz / after.pz()
-    return after._replace(x=x + rest * px, y=y + rest * py), met
+    line = straight(track, dz)
+    met = crossing(line.r0, s0, line.r1, s1, skin_depth)
+    return turned(track, dz, line, met, strength), met

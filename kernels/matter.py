@@ -32,6 +32,8 @@ class Stopping(NamedTuple):
 BERYLLIUM = Stopping(4 / 9.0121831, 1.848, 63.7e-9, 2.7847, 0.0592, 1.6922, 0.80392, 2.4339)
 GRAPHITE = Stopping(6 / 12.011, 1.7, 78.0e-9, 3.1550, 0.0480, 2.5387, 0.20762, 2.9532)
 ALUMINIUM = Stopping(13 / 26.9815384, 2.699, 166.0e-9, 4.2395, 0.1708, 3.0127, 0.08024, 3.6345)
+IRON = Stopping(26 / 55.845, 7.874, 286.0e-9, 4.2911, -0.0012, 3.1531, 0.14680, 2.9632)
+CONCRETE = Stopping(0.50274, 2.300, 135.2e-9, 3.9464, 0.1301, 3.0466, 0.07515, 3.5467)  # shielding concrete
 
 
 def energy_loss(p: jax.Array, mass: jax.Array | float, m: Stopping) -> jax.Array:

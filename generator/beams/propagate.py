@@ -1,12 +1,15 @@
-"""Particles through target and horn: field, energy loss, scattering, absorption and decay, in slabs of z.
+"""Particles through target and horn: field, energy loss, scattering, absorption and decay.
 
-Nothing is thrown away at random: a particle carries a weight that absorption and decay take down, and one place of
-decay and one of interaction are kept for each, chosen with the probability with which it decays, or interacts, there
-(a reservoir of size one). So the weight that comes in equals what goes out, decays, interacts, stops and turns back.
+Steps in the field are as short as the softest particle needs; matter acts once in every block of them. Nothing is
+thrown away at random: a particle carries a weight that absorption and decay take down, and one place of decay and one
+of interaction are kept for each, chosen with the probability with which it decays, or interacts, there (a reservoir of
+size one). So the weight that comes in equals what goes out, decays, interacts, stops and turns back.
 """
 
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from math import gcd
 from typing import NamedTuple
 
 import jax
@@ -18,16 +21,22 @@ from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.decay_line import CTAU_CM
 from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP
 from darkhorn.generator.beams.targets import Fin, Rod, shape_of, share_inside
-from darkhorn.generator.beams.transport import Slabs, part_of_slab, planes, skin_depth_of, slabs
-from darkhorn.generator.streams import uniform_pair
+from darkhorn.generator.beams.transport import Slabs, planes, skin_depth_of, slabs
+from darkhorn.generator.streams import stream_of, uniform_pair_of
 from darkhorn.geometry.beamlines import Beamline
-from darkhorn.kernels.horn import Track, radius, step, turned_back
+from darkhorn.kernels.horn import Crossing, Surfaces, Track, crossing, radius, straight, turned, turned_back
 from darkhorn.kernels.kinematics import Vector, transverse_axes
-from darkhorn.kernels.matter import SLOPE_OF_NUCLEON, elastic_angle_squared, elastic_slope, scattering_variance
+from darkhorn.kernels.matter import SLOPE_OF_NUCLEON, elastic_slope, scattering_variance
 from darkhorn.kernels.trigonometry import sincos2pi
 
 Array = NDArray[np.float64]
-SLAB = 2.5  # cm: largest step; angles of 68 % of the pions are right to 0.12 mrad (benchmarks/beam_transport.py)
+BLOCK = 10.0  # cm: matter acts once in every block of this length; behind the target, of twice of it
+SLAB = 5.0  # cm: longest step in the field; then 1/2, 1/4, ... of it
+# GeV/c: a particle slower than the k-th takes steps of SLAB/2^(k+1); chosen for 0.4 mrad (benchmarks/beam_transport.py)
+LIMITS = (0.9, 0.5, 0.35, 0.25, 0.12)
+# A batch is carried in pieces, sorted by momentum, each with the steps of its softest particle: at least so many
+# particles in a piece, and at most so many pieces
+PIECE, PIECES = 256, 64
 SLOWEST = 0.05  # GeV/c: slower particles stop
 CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, -321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
 _RADIATION_LENGTH_ALUMINIUM = 24.01 / 2.699  # cm: PDG tables of materials
@@ -65,15 +74,24 @@ class Outcome(NamedTuple):
 
 
 class Medium(NamedTuple):
-    """Arrays for `propagate`: the slabs, which of them hold target, its shape, cross-sections (see `HadronModel`).
+    """Arrays for `propagate`: what particles of one kind meet.
 
+    slabs       steps of all sizes, those of one size behind those of another; in_target: 1 where they hold target
+    first       number of the first slab in a block, for every size: (sizes, blocks + 1)
+    blocks      planes between blocks, cm: (blocks + 1,)
+    reach       radius beyond which there is neither field nor matter, cm
+    shape       of the target
+    table       cross-sections and energy loss by momentum, see `HadronModel`
     radiation, slope    radiation length (cm) and slope of elastic scattering (GeV^-2) of the target
-    gas                 interactions per cm outside target and conductors
-    chase               radius beyond which particles are lost, cm
+    gas         interactions per cm outside target and conductors
+    chase       radius beyond which particles are lost, cm
     """
 
     slabs: Slabs
     in_target: jax.Array
+    first: jax.Array
+    blocks: jax.Array
+    reach: jax.Array
     shape: Rod | Fin
     table: jax.Array
     mass: jax.Array
@@ -86,18 +104,33 @@ class Medium(NamedTuple):
 
 
 def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
-    """What particles `pdg` meet in a beam in `mode`: "neutrino", "antineutrino" (reversed current) or "off"."""
+    """What particles `pdg` meet in a beam in `mode`: "neutrino", "antineutrino" (reversed current) or "off".
+
+    slab: longest step in cm; all steps scale with it.
+    """
     sign = {"neutrino": 1.0, "antineutrino": -1.0, "off": 0.0}[mode]
     target = beam.target
     hadrons = hadron_model(target.material, target.momentum, target.density)
-    z = planes(beam.horns, target.start, beam.exit, slab, (target.start, target.end))
+    behind = planes((), target.end, beam.exit, 2 * BLOCK)
+    blocks = np.concatenate([planes((), target.start, target.end, BLOCK), behind[1:]])
     if beam.drift is not None:
-        z = _without_short_drifts(beam, z, beam.drift)
-    grid = slabs(beam.horns, z)
-    middle = 0.5 * (z[1:] + z[:-1])
+        blocks = _with_drifts(beam, blocks, beam.drift)
+    grids, first, count = [], [], 0
+    for level in range(len(LIMITS) + 1):
+        z = planes(beam.horns, target.start, beam.exit, slab / 2**level, tuple(blocks))
+        if beam.drift is not None:
+            z = z[_held(beam, z) | (np.min(np.abs(z[:, None] - blocks), axis=1) < 1e-9)]
+        first.append(count + np.searchsorted(z, blocks - 1e-9))
+        count += len(z) - 1
+        grids.append((z, slabs(beam.horns, z)))
+    grid: Slabs = jax.tree.map(lambda *parts: jnp.concatenate(parts), *(made for _, made in grids))
+    middle = np.concatenate([0.5 * (z[1:] + z[:-1]) for z, _ in grids])
     return Medium(
         grid._replace(current=grid.current * sign),
         jnp.asarray((middle > target.start) & (middle < target.end), jnp.float64),
+        jnp.asarray(np.array(first), jnp.int32),
+        jnp.asarray(blocks),
+        jnp.asarray(max(np.max(placed.horn.surfaces(np.array(placed.horn.knots))[3]) for placed in beam.horns)),
         shape_of(target),
         jnp.asarray(hadrons.table(pdg)),
         jnp.asarray(MASSES[pdg]),
@@ -110,21 +143,43 @@ def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
     )
 
 
-def _without_short_drifts(beam: Beamline, z: Array, drift: float) -> Array:
-    """Planes without those outside target and horns, where `drift` is step enough for a straight line."""
-    held = [(beam.target.start, beam.target.end)]
-    held += [(h.z_cm + h.horn.start_cm, h.z_cm + h.horn.end_cm) for h in beam.horns]
-    needed = np.any([(z >= low - 1e-9) & (z <= high + 1e-9) for low, high in held], axis=0)
-    needed[[0, -1]] = True
-    kept = z[needed]
+def _held(beam: Beamline, z: Array) -> NDArray[np.bool_]:
+    """True for planes that lie in target or horns, or bound them."""
+    ranges = [(beam.target.start, beam.target.end)]
+    ranges += [(h.z_cm + h.horn.start_cm, h.z_cm + h.horn.end_cm) for h in beam.horns]
+    inside: NDArray[np.bool_] = np.any([(z >= low - 1e-9) & (z <= high + 1e-9) for low, high in ranges], axis=0)
+    return inside
+
+
+def _with_drifts(beam: Beamline, z: Array, drift: float) -> Array:
+    """Planes between blocks, those outside target and horns replaced by even ones at most `drift` apart."""
+    ends = [h.z_cm + e for h in beam.horns for e in (h.horn.start_cm, h.horn.end_cm) if e + h.z_cm > z[0]]
+    kept = np.unique([*z[_held(beam, z)], *ends, z[0], z[-1]])
+    kept = kept[np.append(np.diff(kept) > 1e-6, True)]
     parts = [np.linspace(a, b, max(int(np.ceil((b - a) / drift)), 1) + 1)[:-1] for a, b in pairwise(kept)]
     return np.concatenate([*parts, kept[-1:]])
 
 
-class _State(NamedTuple):
-    """What is carried from slab to slab: track, weight, thickness so far (radiation lengths), reservoirs, losses."""
+class _Flight(NamedTuple):
+    """A particle within a block: where it is, and the lengths so far in all, in target and in aluminium; the sums
+    of position times length in metal.
+    """
 
     track: Track
+    z: jax.Array
+    length: jax.Array
+    target: jax.Array
+    aluminium: jax.Array
+    x_metal: jax.Array
+    y_metal: jax.Array
+    z_metal: jax.Array
+
+
+class _State(NamedTuple):
+    """What is carried from block to block: place, weight, thickness so far (radiation lengths), reservoirs, losses."""
+
+    track: Track
+    z: jax.Array
     weight: jax.Array
     thickness: jax.Array
     decay: Place
@@ -133,51 +188,90 @@ class _State(NamedTuple):
     turned: jax.Array
 
 
-class _Item(NamedTuple):
-    """A slab: its number, its surfaces and field, 1 where it holds target."""
+def _row(table: jax.Array, p: jax.Array, columns: tuple[int, ...]) -> list[tuple[jax.Array, jax.Array]]:
+    """Columns of the table at p, and their slopes in p."""
+    place = jnp.clip(p * (1 / STEP), 0.0, table.shape[0] - 1.001)
+    cell = place.astype(jnp.int32)
+    f = place - cell.astype(place.dtype)
+    found = []
+    for column in columns:
+        low, high = table[cell, column], table[cell + 1, column]
+        found.append((low + f * (high - low), (high - low) * (1 / STEP)))
+    return found
 
-    number: jax.Array
-    slab: Slabs
-    in_target: jax.Array
+
+def _made_once(i: jax.Array, tree: Crossing) -> Crossing:
+    """The same numbers, behind a branch that is always taken: XLA then does not compute them again in every consumer
+    (measured: 38 against 59 ns per step; an optimization barrier has no effect on a CPU).
+    """
+    same: Crossing = jax.lax.cond(i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree)
+    return same
+
+
+def _fly(
+    state: _State, flying: jax.Array, through: Medium, first: jax.Array, last: jax.Array, skin: float | None
+) -> _Flight:
+    """Through the slabs first, ..., last - 1: steps in the field with energy loss. flying: 0 stays where it is."""
+    zero = jnp.zeros_like(state.z)
+
+    def one(i: jax.Array, now: _Flight) -> _Flight:
+        slab, in_target = jax.tree.map(lambda a: a[i], (through.slabs, through.in_target))
+        track = now.track
+        size = slab.high - slab.low
+        dz = jnp.clip(slab.high - now.z, 0.0, size) * jnp.where(track.p > SLOWEST, flying, 0.0)
+        left = dz / size
+        entry = Surfaces(*(b + left * (a - b) for a, b in zip(slab.at_low, slab.at_high, strict=True)))
+        line = straight(track, dz)
+        met = _made_once(i, crossing(line.r0, entry, line.r1, slab.at_high, skin))
+        inside = share_inside(through.shape, track.x, track.y, track.x + line.x, track.y + line.y)
+        in_be = in_target * inside * line.length
+        in_al = (met.inner_conductor + met.outer_conductor) * line.length
+        (be, be_slope), (al, al_slope) = _row(through.table, track.p, (4, 5))
+        lost = (in_be * be + in_al * al) * (1 - 0.5 * jnp.maximum(in_be * be_slope + in_al * al_slope, -1.0))
+        kept = jnp.maximum(track.p - lost, SLOWEST) / track.p
+        metal = in_be + in_al
+        return _Flight(
+            turned(track, dz, line, met, through.charge * slab.current, kept),
+            now.z + dz,
+            now.length + line.length,
+            now.target + in_be,
+            now.aluminium + in_al,
+            now.x_metal + metal * (track.x + 0.5 * line.x),
+            now.y_metal + metal * (track.y + 0.5 * line.y),
+            now.z_metal + metal * (now.z + 0.5 * dz),
+        )
+
+    flown: _Flight = jax.lax.fori_loop(
+        first, last, one, _Flight(state.track, state.z, zero, zero, zero, zero, zero, zero)
+    )
+    return flown
+
+
+def _kept(old: Place, part: jax.Array, u: jax.Array, here: Callable[[jax.Array], Place]) -> Place:
+    """A reservoir with a new part of weight. One number chooses, and `here` gets what is left of it, even in [0, 1]."""
+    total = old.weight + part
+    chance = part / jnp.where(total > 0, total, 1.0)
+    yes = u < chance
+    new = here(jnp.clip(u / jnp.where(yes, chance, 1.0), 0.0, 1.0))
+    chosen: Place = jax.tree.map(partial(jnp.where, yes), new, old)
+    return chosen._replace(weight=total)
 
 
 def _rotated(track: Track, angle: jax.Array, turn: jax.Array) -> Track:
     """The direction moved by `angle` (rad, small) in the azimuth `turn` (turns) about it."""
-    d = Vector(track.px / track.p, track.py / track.p, track.pz() / track.p)
+    per = 1 / track.p
+    d = Vector(track.px * per, track.py * per, track.pz() * per)
     a, b = transverse_axes(d)
     sine, cosine = sincos2pi(turn)
-    away = a.scale(angle * cosine).plus(b.scale(angle * sine))
-    new = d.plus(away).scale(track.p / jnp.sqrt(1 + angle * angle))
+    new = d.plus(a.scale(angle * cosine)).plus(b.scale(angle * sine)).scale(track.p / jnp.sqrt(1 + angle * angle))
     return track._replace(px=new.x, py=new.y)
 
 
-def _kept(
-    old: Place, part: jax.Array, u: jax.Array, before: Track, after: Track, end: jax.Array, dz: jax.Array
-) -> Place:
-    """A reservoir with a new part of weight from this slab. One number chooses, and says where along the slab."""
-    total = old.weight + part
-    chance = part / jnp.where(total > 0, total, 1.0)
-    yes = u < chance
-    along = jnp.clip(u / jnp.where(yes, chance, 1.0), 0.0, 1.0)
-    here = Place(
-        before.x + along * (after.x - before.x),
-        before.y + along * (after.y - before.y),
-        end - (1 - along) * dz,
-        Vector(before.px, before.py, before.pz()),
-        total,
-    )
-    chosen: Place = jax.tree.map(lambda new, was: jnp.where(yes, new, was), here, old)
-    return chosen._replace(weight=total)
-
-
-def _numbers(key: jax.Array, low: jax.Array, high: jax.Array, first: jax.Array) -> jax.Array:
-    """Six uniform numbers per particle, (6, n). A loop, so that no consumer makes them again (see `streams`)."""
-
-    def pair(dimension: jax.Array) -> jax.Array:
-        return jnp.stack(uniform_pair(key, low, high, dimension))
-
-    found: jax.Array = jax.lax.map(pair, first + jnp.arange(3, dtype=jnp.uint32))
-    return found.reshape(6, *low.shape)
+def _level(track: Track, flying: jax.Array, reach: jax.Array) -> jax.Array:
+    """Number of the size of steps that the softest of particles needs; beyond the reach of a horn any will do."""
+    near = (flying > 0) & (track.x * track.x + track.y * track.y < reach * reach)
+    softest = jnp.min(jnp.where(near, track.p, jnp.inf))
+    return jnp.sum(softest < jnp.asarray(LIMITS))
 
 
 @partial(jax.jit, static_argnames=("skin_depth", "scatter"))
@@ -192,64 +286,109 @@ def propagate(
 ) -> Outcome:
     """Carry particles to the exit plane. Shapes (n,); key, low, high as for `streams.uniforms`.
 
-    In each slab: one step in the field, with the shares of its length in target and conductors; then energy loss,
-    absorption (inelastic), decay, multiple scattering (difference of the variance of the thickness so far) and
-    elastic scattering on nuclei. scatter=False leaves out what is random in direction.
+    In each block: steps in the field with energy loss (`_fly`); then absorption (inelastic) and decay with the lengths
+    in target, conductors and in all; multiple scattering (difference of the variance of the thickness so far) and
+    elastic scattering on nuclei, as one kink in the middle of the metal. scatter=False leaves out what is random in
+    direction. Random numbers do not depend on the steps. Particles are carried in pieces of similar momentum.
     """
+    n = start.weight.shape[0]
+    pieces = gcd(n, min(PIECES, max(n // PIECE, 1)))
+    order = jnp.argsort(jnp.where(start.weight > 0, start.track.p, jnp.inf))
+    words = stream_of(key, low, high, _PURPOSE)
+    sorted_ = jax.tree.map(lambda a: a[order].reshape(pieces, n // pieces), (start, words))
+    carried = jax.lax.map(lambda piece: _carry(piece[0], piece[1], through, skin_depth, scatter), sorted_)
+    back = jnp.zeros_like(order).at[order].set(jnp.arange(n, dtype=order.dtype))
+    outcome: Outcome = jax.tree.map(lambda a: a.reshape(n)[back], carried)
+    return outcome
 
-    def body(state: _State, item: _Item) -> tuple[_State, None]:
-        track, slab = state.track, item.slab
-        dz, entry = part_of_slab(slab, start.z)
-        path = dz * track.p / track.pz()
-        after, met = step(track, dz, entry, slab.at_high, through.charge * slab.current, skin_depth)
-        in_target = item.in_target * share_inside(through.shape, track.x, track.y, after.x, after.y) * path
-        in_al = (met.inner_conductor + met.outer_conductor) * path
-        place = jnp.clip(track.p / STEP, 0.0, through.table.shape[0] - 1.001)
-        cell = place.astype(jnp.int32)
-        f = (place - cell.astype(place.dtype))[:, None]
-        row = through.table[cell] * (1 - f) + through.table[cell + 1] * f
-        absorbed = in_target * row[:, 0] + in_al * row[:, 2] + path * through.gas
-        decayed = path * through.mass / (track.p * through.ctau)
+
+def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | None, scatter: bool) -> Outcome:
+    charged = jnp.abs(through.charge)
+    blocks = through.blocks.shape[0] - 1
+
+    def body(state: _State, number: jax.Array) -> tuple[_State, None]:
+        before, z0 = state.track, state.z
+        end = through.blocks[number + 1]
+        flying = jnp.where((state.weight > 0) & (z0 < end), 1.0, 0.0)
+        level = _level(before, flying, through.reach)
+        flown = _fly(state, flying, through, through.first[level, number], through.first[level, number + 1], skin_depth)
+        after = flown.track
+        p = 0.5 * (before.p + after.p)
+        rows = _row(through.table, p, (0, 1, 2, 3, 6, 7))
+        inelastic, elastic, al_inelastic, al_elastic, knocking, al_knocking = (value for value, _ in rows)
+        absorbed = flown.target * inelastic + flown.aluminium * al_inelastic + flown.length * through.gas
+        decayed = flown.length * through.mass / (p * through.ctau)
         total = absorbed + decayed
         gone = state.weight * -jnp.expm1(-total)
         per = gone / jnp.where(total > 0, total, 1.0)
-        u = _numbers(key, low, high, _PURPOSE + 3 * item.number)
-        decay = _kept(state.decay, per * decayed, u[0], track, after, slab.high, dz)
-        interaction = _kept(state.interaction, per * absorbed, u[1], track, after, slab.high, dz)
+        u = [uniform_pair_of(words, 3 * number + i) for i in range(3)]
+        dx, dy, dz = after.x - before.x, after.y - before.y, flown.z - z0
+        pz0, pz1 = before.pz(), after.pz()
+
+        def on_chord(along: jax.Array, x: jax.Array, y: jax.Array, z: jax.Array) -> Place:
+            px, py = before.px + along * (after.px - before.px), before.py + along * (after.py - before.py)
+            return Place(x, y, z, Vector(px, py, pz0 + along * (pz1 - pz0)), gone)
+
+        def anywhere(v: jax.Array) -> Place:
+            return on_chord(v, before.x + v * dx, before.y + v * dy, z0 + v * dz)
+
+        metal = flown.target + flown.aluminium
+        per_metal = 1 / jnp.where(metal > 0, metal, 1.0)
+        z_metal = flown.z_metal * per_metal
+        far = jnp.where(flown.length > 0, flown.length, 1.0)
+
+        def in_metal(v: jax.Array) -> Place:
+            # the metal crossed is one piece of that length about its centre
+            share = (v - 0.5) * metal / far
+            x, y = flown.x_metal * per_metal + share * dx, flown.y_metal * per_metal + share * dy
+            z = jnp.clip(z_metal + share * dz, z0, flown.z)
+            found = on_chord((z - z0) / jnp.where(dz > 0, dz, 1.0), x, y, z)
+            place: Place = jax.tree.map(partial(jnp.where, metal > 0), found, anywhere(v))  # the rest is gas
+            return place
+
+        decay = _kept(state.decay, per * decayed, u[0][0], anywhere)
+        interaction = _kept(state.interaction, per * absorbed, u[0][1], in_metal)
         weight = state.weight - gone
-        p = after.p - (in_target * row[:, 4] + in_al * row[:, 5])
-        slow = (p < SLOWEST) | (radius(after.x, after.y) > through.chase)
-        p = jnp.maximum(p, SLOWEST)
-        after = after._replace(px=after.px * p / after.p, py=after.py * p / after.p, p=p)
-        back = turned_back(after) & ~slow
-        stopped = state.stopped + jnp.where(slow, weight, 0.0)
-        turned = state.turned + jnp.where(back, weight, 0.0)
-        weight = jnp.where(slow | back, 0.0, weight)
         thickness = state.thickness
         if scatter:
-            charged = jnp.abs(through.charge)
-            beta = p / jnp.sqrt(p * p + through.mass * through.mass)
-            more = thickness + charged * (in_target / through.radiation + in_al / _RADIATION_LENGTH_ALUMINIUM)
-            variance = scattering_variance(more, p, beta) - scattering_variance(thickness, p, beta)
-            squared = -2 * jnp.log(u[2]) * jnp.maximum(variance, 0.0)
-            target, al = in_target * row[:, 1], in_al * row[:, 3]
-            knocked = in_target * row[:, 6] + in_al * row[:, 7]  # a nucleon, by quasi-elastic scattering
-            hit = u[4] < -jnp.expm1(-(target + al + knocked))
-            slope = jnp.where(target > al, through.slope, elastic_slope(27.0))  # the likelier of both in the slab
-            slope = jnp.where(u[4] < -jnp.expm1(-knocked), SLOPE_OF_NUCLEON, slope)
-            squared = squared + jnp.where(hit, elastic_angle_squared(u[5], p, slope), 0.0)
+            slower = after.p
+            beta = slower / jnp.sqrt(slower * slower + through.mass * through.mass)
+            more = thickness + charged * (
+                flown.target / through.radiation + flown.aluminium / _RADIATION_LENGTH_ALUMINIUM
+            )
+            variance = scattering_variance(more, slower, beta) - scattering_variance(thickness, slower, beta)
+            be, al = flown.target * elastic, flown.aluminium * al_elastic
+            mean = be + al
+            chance = -jnp.expm1(-mean)
+            slope = jnp.where(be > al, through.slope, elastic_slope(27.0))  # the likelier of both in the block
+            # both are Gaussian in two dimensions, so their sum is; several collisions in a block as their mean number
+            hits = jnp.where(u[1][1] < chance, mean / jnp.where(chance > 0, chance, 1.0), 0.0)
+            knocked = flown.target * knocking + flown.aluminium * al_knocking  # nucleons, quasi-elastically
+            often = -jnp.expm1(-knocked)
+            knocks = jnp.where(u[2][1] < often, knocked / jnp.where(often > 0, often, 1.0), 0.0)
+            collisions = (hits / slope + knocks / SLOPE_OF_NUCLEON) / (slower * slower)
+            mean_square = 2 * jnp.maximum(variance, 0.0) + collisions
+            squared = jnp.minimum(-jnp.log(u[1][0]) * mean_square, 1.0)
             thickness = more
-            after = _rotated(after, jnp.sqrt(squared + 1e-30), u[3])
-        return _State(after, weight, thickness, decay, interaction, stopped, turned), None
+            kinked = _rotated(after, jnp.sqrt(squared + 1e-30), u[2][0])
+            lever = jnp.where(metal > 0, flown.z - z_metal, 0.0)
+            per0, per1 = lever / pz1, lever / kinked.pz()
+            after = kinked._replace(
+                x=after.x + per1 * kinked.px - per0 * after.px, y=after.y + per1 * kinked.py - per0 * after.py
+            )
+        slow = (after.p <= SLOWEST) | (radius(after.x, after.y) > through.chase)
+        back = turned_back(after) & ~slow
+        stopped = state.stopped + jnp.where(slow, weight, 0.0)
+        gone_back = state.turned + jnp.where(back, weight, 0.0)
+        weight = jnp.where(slow | back, 0.0, weight)
+        return _State(after, flown.z, weight, thickness, decay, interaction, stopped, gone_back), None
 
     zero = jnp.zeros_like(start.weight)
     nowhere = Place(zero, zero, start.z, Vector(zero, zero, start.track.p), zero)
-    numbers = jnp.arange(through.in_target.shape[0], dtype=jnp.uint32)
-    initial = _State(start.track, start.weight, zero, nowhere, nowhere, zero, zero)
-    end = jax.lax.scan(body, initial, _Item(numbers, through.slabs, through.in_target))[0]
+    initial = _State(start.track, start.z, start.weight, zero, nowhere, nowhere, zero, zero)
+    end = jax.lax.scan(body, initial, jnp.arange(blocks, dtype=jnp.int32))[0]
     track = end.track
-    momentum = Vector(track.px, track.py, track.pz())
-    leaving = Place(track.x, track.y, zero + through.slabs.high[-1], momentum, end.weight)
+    leaving = Place(track.x, track.y, end.z, Vector(track.px, track.py, track.pz()), end.weight)
     return Outcome(leaving, end.decay, end.interaction, end.stopped, end.turned)
 
 

@@ -1,20 +1,23 @@
 """Rays: particles at the place where they decay, each standing for `weight` decays per proton on target."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from darkhorn.generator.beams.propagate import Outcome, Place
+from darkhorn.fluxes.charged_daughters import CTAU_SHORT
+from darkhorn.generator.beams.propagate import Outcome, Place, Start
 from darkhorn.generator.streams import uniforms
 from darkhorn.geometry.beamlines import DecayRegion
+from darkhorn.kernels.constants import MASS_NEUTRAL_KAON, MASS_PION
 from darkhorn.kernels.flight import decay_distance
+from darkhorn.kernels.horn import Track
 from darkhorn.kernels.kinematics import Vector, boost_from_rest, direction, four
+from darkhorn.kernels.sampling import table_lookup
 from darkhorn.kernels.trigonometry import sincos2pi
 
-PRIMARY, NUCLEON, TERTIARY, STOPPED = 0, 1, 2, 3
-ORIGINS = ("primary", "secondary nucleon", "tertiary pion", "stopped in the absorber")
+PRIMARY, NUCLEON, TERTIARY, STOPPED, KAON = 0, 1, 2, 3, 4
+ORIGINS = ("primary", "secondary nucleon", "tertiary pion", "stopped", "pion of a kaon")
 
 
 class Rays(NamedTuple):
@@ -101,7 +104,8 @@ def fly(place: Place, u: jax.Array, mass: jax.Array, ctau: jax.Array, absorption
     return Place(place.x + d.x, place.y + d.y, place.z + d.z, place.momentum, place.weight * probability)
 
 
-def _rays(places: list[Place], extrapolated: jax.Array, before: Vector | None = None) -> Rays:
+def joined_rays(places: list[Place], extrapolated: jax.Array, before: Vector | None = None) -> Rays:
+    """Rays of one or more places per particle, one behind the other; extrapolated: (n,), of the particles."""
     joined: Place = jax.tree.map(lambda *a: jnp.concatenate(a), *places) if len(places) > 1 else places[0]
     zero = jnp.zeros_like(joined.weight)
     known = jnp.concatenate([extrapolated] * len(places))
@@ -121,35 +125,61 @@ def rays_of(
 ) -> Rays:
     """Two rays per particle: its decay in target and horn, and its decay behind them. Shapes: (n,) in, (2n,) out."""
     u = uniforms(key, low, high, 1)[0]
-    return _rays([outcome.decay, fly(outcome.leaving, u, mass, ctau, w.gas, w)], extrapolated)
+    return joined_rays([outcome.decay, fly(outcome.leaving, u, mass, ctau, w.gas, w)], extrapolated)
 
 
-@partial(jax.jit, static_argnames=("remember",))
+@jax.jit
 def daughters(
     rays: Rays,
-    branching: jax.Array,
+    number: jax.Array,
     mass: jax.Array,
     daughter_mass: jax.Array,
-    star: jax.Array,
+    momenta: jax.Array,
     ctau: jax.Array,
     absorption: jax.Array,
     w: Walls,
     key: jax.Array,
     low: jax.Array,
     high: jax.Array,
-    remember: bool,
-) -> Rays:
-    """Rays of a charged daughter of two-body decays, emitted isotropically with momentum `star` in the rest frame, that
-    decays in flight on its straight line (no field). remember: keep the parent's momentum, for muons. Shapes (n,).
+    remember: jax.Array,
+) -> tuple[Rays, Place]:
+    """Rays of a charged daughter, emitted isotropically with one of `momenta` (quantiles, GeV) in the rest frame, that
+    decays in flight on its straight line (no field); and where it was born. number: daughters per decay; remember: 1
+    keeps the momentum of the parent, for polarised muons. Shapes (n,).
     """
-    u = uniforms(key, low, high, 3)
-    sine, cosine = sincos2pi(u[1])
-    k = direction(2 * u[0] - 1, sine, cosine).scale(star)
-    parent = four(jnp.sqrt(rays.momentum.dot(rays.momentum) + mass * mass), rays.momentum)
-    q = boost_from_rest(four(jnp.sqrt(star * star + daughter_mass * daughter_mass) + 0 * k.x, k), parent, mass)
-    place = Place(rays.x, rays.y, rays.z, q.p, rays.weight * branching)
-    made = _rays([fly(place, u[2], daughter_mass, ctau, absorption, w)], rays.extrapolated)
-    return made._replace(before=rays.momentum) if remember else made
+    u = uniforms(key, low, high, 4)
+    star = table_lookup(momenta, u[3] * (momenta.shape[0] - 1))
+    q = emitted(rays.momentum, mass, daughter_mass, star, u[0], u[1])
+    place = Place(rays.x, rays.y, rays.z, q, rays.weight * number)
+    made = joined_rays([fly(place, u[2], daughter_mass, ctau, absorption, w)], rays.extrapolated)
+    return made._replace(before=rays.momentum.scale(remember)), place
+
+
+def emitted(
+    parent: Vector, mass: jax.Array, daughter_mass: jax.Array, star: jax.Array, u: jax.Array, v: jax.Array
+) -> Vector:
+    """Lab momentum of a daughter emitted isotropically with momentum star (GeV) in the parent's rest frame. (n,)."""
+    sine, cosine = sincos2pi(v)
+    k = direction(2 * u - 1, sine, cosine).scale(star)
+    whole = four(jnp.sqrt(parent.dot(parent) + mass * mass), parent)
+    return boost_from_rest(four(jnp.sqrt(star * star + daughter_mass * daughter_mass) + 0 * k.x, k), whole, mass).p
+
+
+@jax.jit
+def pions_of_short_kaons(
+    kaons: Start, momenta: jax.Array, number: jax.Array, key: jax.Array, low: jax.Array, high: jax.Array
+) -> Start:
+    """Pions of K0_S that decay in flight, without matter on their way (2.7 cm p/m). Shapes (n,)."""
+    u = uniforms(key, low, high, 4)
+    t = kaons.track
+    p = Vector(t.px, t.py, t.pz())
+    s = -jnp.log1p(-u[0]) * CTAU_SHORT / MASS_NEUTRAL_KAON  # cm per GeV
+    star = table_lookup(momenta, u[3] * (momenta.shape[0] - 1))
+    q = emitted(p, jnp.asarray(MASS_NEUTRAL_KAON), jnp.asarray(MASS_PION), star, u[1], u[2])
+    size = q.norm()
+    forward = q.z > 0.06 * size
+    track = Track(t.x + s * p.x, t.y + s * p.y, q.x, q.y, size)
+    return Start(kaons.z + s * p.z, track, jnp.where(forward, kaons.weight * number, 0.0))
 
 
 def stopped_kaons(per_proton: float, z: float, number: int) -> Rays:

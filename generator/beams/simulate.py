@@ -10,11 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from darkhorn.fluxes.charged_daughters import daughters_of
 from darkhorn.fluxes.decay_line import CTAU_CM, MASS
 from darkhorn.fluxes.hadron_cross_sections import MASSES
 from darkhorn.fluxes.neutrino_spectra import emissions
+from darkhorn.generator.beams.in_walls import at_wall, kaons_at_rest, muons_in_walls, passages, pions_at_rest
 from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import (
+    KAON,
     NUCLEON,
     ORIGINS,
     PRIMARY,
@@ -22,6 +25,7 @@ from darkhorn.generator.beams.rays import (
     TERTIARY,
     Rays,
     daughters,
+    pions_of_short_kaons,
     rays_of,
     stopped_kaons,
     walls,
@@ -32,9 +36,9 @@ from darkhorn.generator.streams import channel_key, split_index, uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.geometry.beams import BEAMLINES
 from darkhorn.geometry.horns import ideal
-from darkhorn.kernels.constants import MASS_MUON, MASS_NEUTRAL_PION
+from darkhorn.kernels.constants import MASS_MUON
 from darkhorn.kernels.errors import InputError, did_you_mean
-from darkhorn.kernels.kinematics import Vector, four, two_body_momentum
+from darkhorn.kernels.kinematics import Vector, four
 from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_from
 from darkhorn.kernels.sampling import table_lookup
 
@@ -42,7 +46,6 @@ Array = NDArray[np.float64]
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 NUCLEONS = (2212, 2112)
-PION_TO_MUON, KAON_TO_MUON, KAON_TO_PION = 0.999877, 0.6356, 0.2067
 EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
 NUMI_EDGES: Array = 0.05 * np.arange(801, dtype=np.float64)
 # K+ that come to rest in the hadron absorber of NuMI, per proton on target: Spitz, Phys. Rev. D 89 (2014) 073007; other
@@ -84,6 +87,7 @@ class BeamSimulation:
         self.hadrons = hadrons_of(beam)
         self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
         self._walls = walls(beam.decay_region)
+        self._muons, self._pions = passages(13), passages(211)
         self._skin = skin_depth(beam)
 
     def batches(self, seed: int, number: int) -> Iterator[Batch]:
@@ -91,6 +95,7 @@ class BeamSimulation:
         for pdg, share in self.hadrons.shares.items():
             for part in range(share):
                 yield from self._primary(pdg, seed, number * share + part)
+        yield from self._short_kaons(seed, number)
         if self.secondaries:
             yield from self._nucleons(seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
@@ -110,26 +115,71 @@ class BeamSimulation:
     ) -> Iterator[Batch]:
         """Rays of a species and of its daughters that decay to neutrinos."""
         at = self._numbers(label + "/decay", seed, number)
-        mass = jnp.asarray(MASSES[pdg])
-        rays = rays_of(outcome, extrapolated, mass, jnp.asarray(CTAU[pdg]), self._walls, *at)
+        mass, ctau = jnp.asarray(MASSES[pdg]), jnp.asarray(CTAU[pdg])
+        rays = rays_of(outcome, extrapolated, mass, ctau, self._walls, *at)
         yield Batch(pdg, origin, label, number, rays)
         if pdg == 130:
             return
         sign = 1 if pdg > 0 else -1
         low, high = split_index(np.arange(2 * number * self.batch, 2 * (number + 1) * self.batch))
         twice = jnp.asarray(low), jnp.asarray(high)
-        branching = PION_TO_MUON if abs(pdg) == 211 else KAON_TO_MUON
-        key = jnp.asarray(channel_key(seed, label + "/muon"))
-        star = two_body_momentum(mass, jnp.asarray(MASS_MUON), jnp.asarray(0.0))
-        numbers = tuple(map(jnp.asarray, (branching, mass, MASS_MUON, star, CTAU_CM[13], np.inf)))
-        made = daughters(rays, *numbers, self._walls, key, *twice, remember=True)
-        yield Batch(-13 * sign, origin, label + "/muon", number, made, pdg)
-        if abs(pdg) == 321:
-            key = jnp.asarray(channel_key(seed, label + "/pion"))
-            star = two_body_momentum(mass, jnp.asarray(MASSES[211]), jnp.asarray(MASS_NEUTRAL_PION))
-            numbers = tuple(map(jnp.asarray, (KAON_TO_PION, mass, MASSES[211], star, CTAU[211], self._walls.gas)))
-            made = daughters(rays, *numbers, self._walls, key, *twice, remember=False)
-            yield Batch(211 * sign, origin, label + "/pion", number, made)
+        for made in daughters_of(abs(pdg)):
+            kind = made.pdg * sign
+            tag = f"{label}/{made.name}"
+            key = jnp.asarray(channel_key(seed, tag))
+            muon = abs(kind) == 13
+            numbers = (
+                made.number,
+                mass,
+                MASS[abs(kind)],
+                made.momentum,
+                CTAU_CM[abs(kind)],
+                np.inf if muon else self._walls.gas,
+            )
+            remember = jnp.asarray(float(made.polarised))
+            found, born = daughters(rays, *map(jnp.asarray, numbers), self._walls, key, *twice, remember)
+            parent = pdg if made.polarised else 0
+            yield Batch(kind, origin if muon else KAON, tag, number, found, parent)
+            if muon:
+                yield from self._in_walls(kind, origin, found, born, tag, seed, number, twice, parent, mass)
+        ends = outcome, extrapolated, mass, ctau, self._walls.gas
+        if pdg == 211:  # not pi-, which a nucleus takes
+            resting = pions_at_rest(*ends, self._pions, self._walls)
+            yield Batch(211, STOPPED, label + "/rest", number, resting)
+            yield Batch(-13, STOPPED, label + "/rest/muon", number, resting)
+        if pdg == 321:  # not K-
+            at = self._numbers(label + "/rest", seed, number)
+            resting = kaons_at_rest(*ends, self._walls, *at)
+            if self.beam.absorber is not None:  # those of the absorber come as a number per proton
+                kept = jnp.where(resting.z < self.beam.absorber - 1, resting.weight, 0.0)
+                resting = resting._replace(weight=kept)
+            yield Batch(321, STOPPED, label + "/rest", number, resting)
+
+    def _in_walls(
+        self,
+        pdg: int,
+        origin: int,
+        rays: Rays,
+        born: Place,
+        label: str,
+        seed: int,
+        number: int,
+        words: tuple[jax.Array, jax.Array],
+        before: int,
+        before_mass: jax.Array,
+    ) -> Iterator[Batch]:
+        """Muons that decay in walls and dump, mu+ also at rest; mu- at rest are taken to be captured."""
+        mass = jnp.asarray(MASS_MUON)
+        there = at_wall(born, mass, jnp.asarray(CTAU_CM[13]), jnp.asarray(np.inf), self._walls)
+        key = jnp.asarray(channel_key(seed, label + "/wall"))
+        both = muons_in_walls(
+            there, rays.before, before_mass, mass, rays.extrapolated, self._muons, self._walls, key, *words
+        )
+        n = both.weight.shape[0] // 2
+        moving, resting = (jax.tree.map(lambda a, part=part: a[part], both) for part in (slice(n), slice(n, None)))
+        yield Batch(pdg, origin, label + "/wall", number, moving, before)
+        if pdg == -13:
+            yield Batch(pdg, STOPPED, label + "/rest", number, resting, before)
 
     def _primary(self, pdg: int, seed: int, number: int) -> Iterator[Batch]:
         label = f"{self.beam.name}/primary/{pdg}"
@@ -147,6 +197,18 @@ class BeamSimulation:
                 start = pions_of_pions(outcome.interaction, *at, same=same, spectrum=spectrum)
                 outside = jnp.ones_like(extrapolated)
                 yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
+
+    def _short_kaons(self, seed: int, number: int) -> Iterator[Batch]:
+        """Pions of K0_S, which are made as K0_L are."""
+        label = f"{self.beam.name}/primary/310"
+        at = self._numbers(label, seed, number)
+        start, extrapolated = self.sources.mesons(130, *at)
+        start = start._replace(weight=start.weight / self.batch)
+        for made in daughters_of(310):
+            tag = f"{label}/{made.pdg}"
+            at = self._numbers(tag, seed, number)
+            pions = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
+            yield from self._decays(made.pdg, KAON, self._carry(made.pdg, pions, at), extrapolated, tag, seed, number)
 
     def _nucleons(self, seed: int, number: int) -> Iterator[Batch]:
         """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from darkhorn.fluxes.beam_hadrons import hadron_model
-from darkhorn.fluxes.graphite_cross_sections import graphite_table, production_cross_sections, quasi_elastic
-from darkhorn.fluxes.hadron_cross_sections import cross_sections
+from darkhorn.fluxes.graphite_cross_sections import HIGHEST, graphite_table, production_cross_sections, quasi_elastic
+from darkhorn.fluxes.hadron_cross_sections import STEP, cross_sections
 from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS
 
 P = np.arange(0.2, 120.0, 0.02)
@@ -40,8 +40,8 @@ def test_quasi_elastic_fits() -> None:
 
 def test_table() -> None:
     table = graphite_table(211, 1.75)
-    assert table.shape == (6001, 8)
-    row, p = table[1000], np.array([20.0])
+    assert table.shape == (round(HIGHEST / STEP) + 1, 8)
+    row, p = table[round(20 / STEP)], np.array([20.0])
     per_cm = 6.02214076e23 * 1.75 / 12.011 * 1e-27
     for column, sigma in zip((0, 1, 6), production_cross_sections(211, "C", p), strict=True):
         assert row[column] == pytest.approx(per_cm * sigma[0], rel=1e-6)

@@ -11,7 +11,7 @@ from jax.extend.random import threefry2x32_p
 from numpy.typing import NDArray
 
 from darkhorn.generator import streams
-from darkhorn.generator.streams import channel_key, split_index, uniforms
+from darkhorn.generator.streams import channel_key, split_index, stream_of, uniform_pair_of, uniforms
 
 Real = NDArray[np.float64]
 draw = jax.jit(uniforms, static_argnums=3)
@@ -110,3 +110,21 @@ def test_keys_are_a_function_of_their_names() -> None:
     np.testing.assert_array_equal(channel_key(1, "a", "events", 0), channel_key(1, "a"))
     many = {tuple(channel_key(s, c, attempt=a).tolist()) for s in range(30) for c in "abcdefgh" for a in range(10)}
     assert len(many) == 30 * 8 * 10
+
+
+def test_pairs_of_a_stream() -> None:
+    """Numbers for the steps of tracks: in (0, 1), even, and of no correlation between steps, particles and the two of
+    a pair; another dimension gives others.
+    """
+    n, steps = 2000, 30
+    at = jnp.asarray(channel_key(3, "stream")), jnp.arange(n, dtype=jnp.uint32), jnp.zeros(n, jnp.uint32)
+    word = stream_of(*at, np.uint32(64))
+    pairs = np.array([uniform_pair_of(word, jnp.asarray(i)) for i in range(steps)])
+    assert pairs.shape == (steps, 2, n)
+    assert 0 < pairs.min() < pairs.max() < 1
+    assert ks_probability(pairs.ravel(), lambda x: x) > ALPHA
+    centred = pairs - 0.5
+    neighbours = (centred[1:], centred[:-1]), (centred[..., 1:], centred[..., :-1]), (centred[:, 0], centred[:, 1])
+    for one, other in neighbours:
+        assert abs(np.mean(one * other) * 12) < PULL / np.sqrt(one.size)
+    assert not np.any(np.asarray(stream_of(*at, np.uint32(65))) == np.asarray(word))

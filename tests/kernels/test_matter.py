@@ -68,9 +68,9 @@ def test_pions_peak_at_the_delta_and_join_smoothly() -> None:
 
 def test_tables_for_the_device() -> None:
     table = matter_table(211)
-    assert table.shape == (501, 6)
+    assert table.shape == (2001, 6)
     p = 3.0
-    row = table[150]
+    row = table[600]
     assert row[0] == pytest.approx(interaction_lengths(211, "Be", np.array([p]))[0][0])
     loss = float(energy_loss(jnp.asarray(p), 0.13957039, ALUMINIUM))
     assert row[5] == pytest.approx(loss * np.hypot(p, 0.13957039) / p)

@@ -11,7 +11,7 @@ import pytest
 
 from darkhorn.fluxes.hadron_production import BERYLLIUM, BMPT
 from darkhorn.kernels.production.bmpt import Bmpt, bmpt, neutral_kaon, per_momentum_and_angle
-from darkhorn.kernels.production.feynman_scaling import FeynmanScaling, feynman_scaling
+from darkhorn.kernels.production.feynman_scaling import FeynmanScaling, feynman_scaling, negative_kaon_share
 from darkhorn.kernels.production.sanford_wang import SanfordWang, sanford_wang
 
 FILE = Path(__file__).parents[2] / "reference" / "meson_production.json"
@@ -170,3 +170,18 @@ def test_gradients_are_finite_and_right(species: str, where: tuple[float, float]
     step = 1e-5
     high, low = (float(density(species)(jnp.asarray(where[0] + d), theta, beam)) for d in (step, -step))
     assert slope == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+def test_negative_kaons_per_positive_one() -> None:
+    """The same ratio as in BMPT, where K- is K+ over 1.15 (1 - x_R)^-3.17; none below the threshold for a pair."""
+    pair = 2 * 0.93827208816 + 0.493677
+    p, theta = jnp.asarray([0.5, 2.0, 4.0]), jnp.asarray([0.2, 0.1, 0.02])
+    beam = jnp.asarray(8.89)
+    density = BMPT[-321].density
+    assert isinstance(density, Bmpt)
+    assert density.recoil == pytest.approx(pair)
+    negative, positive = (bmpt(p, theta, beam, 9.012, c) for c in (density, density._replace(ratio=1.0, power=0.0)))
+    share = negative_kaon_share(p, theta, beam, 0.493677, pair)
+    np.testing.assert_allclose(np.asarray(share), np.asarray(negative / positive), rtol=1e-6)
+    assert 0 < float(share[2]) < float(share[0]) < 1 / 1.15
+    assert not np.any(np.asarray(negative_kaon_share(p, theta, jnp.asarray(3.2), 0.493677, pair)))
