@@ -33,7 +33,7 @@ COLUMNS = (
     ("spin_x", np.float64, "", "for muons: direction of their parent in their rest frame, a unit vector; else 0"),
     ("spin_y", np.float64, "", "for muons: direction of their parent in their rest frame, a unit vector; else 0"),
     ("spin_z", np.float64, "", "for muons: direction of their parent in their rest frame, a unit vector; else 0"),
-    ("origin", np.int8, "", "0 primary, 1 of a secondary nucleon, 2 tertiary pion, 3 stopped in absorber, -1 unknown"),
+    ("origin", np.int8, "", "0 primary, 1 secondary nucleon, 2 tertiary pion, 3 stopped, 4 pion of a kaon, -1 unknown"),
     ("extrapolated", np.int8, "", "1: the hadron was outside the range of the production data; -1 not known"),
 )  # fmt: skip
 
