@@ -33,7 +33,7 @@ import time
 from typing import Any
 
 import numpy as np
-from darknews import context, quiet  # beside this script
+from darknews import context, quiet  # type: ignore[import-not-found]  # beside this script
 
 POINT: dict[str, Any] = {
     "m4": 0.1,

@@ -68,8 +68,8 @@ LAYOUT = (jax.tree.structure({"height": 0.0}), (True,))
 
 
 def trainee(pool: str, centre: float, heights: Sequence[float]) -> Trainee:
-    heights = jnp.asarray(heights)
-    return Trainee(pool, f"{pool}-{centre}", CHAIN, LAYOUT, {"centre": jnp.asarray(centre)}, [], [heights])
+    params = {"centre": jnp.asarray(centre)}
+    return Trainee(pool, f"{pool}-{centre}", CHAIN, LAYOUT, params, [], [jnp.asarray(heights)])
 
 
 def efficiency(grid: jax.Array, centre: float, rng: np.random.Generator) -> float:
