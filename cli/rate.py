@@ -1,15 +1,21 @@
 """`darkhorn rate`: expected events."""
 
+import math
+from typing import Any
+
 import click
 
 from darkhorn.cli.messages import print_json, print_table, settings, with_error
 from darkhorn.cli.options import card_argument, cli_command, device_option, json_option, set_option
+
+SMALL = 1e-3  # of the sum: channels below it are added up
 
 
 @cli_command(
     "rate",
     """darkhorn rate microboone
 darkhorn rate microboone --set "model.m4=120 MeV" --set model.epsilon=1e-3
+darkhorn rate microboone-soil --all
 darkhorn rate mine.yaml --precision 1e-4 --json""",
 )
 @card_argument
@@ -20,13 +26,15 @@ darkhorn rate mine.yaml --precision 1e-4 --json""",
     show_default=True,
     help="Relative error of the sum over all channels.",
 )
+@click.option("--all", "every", is_flag=True, help=f"Also channels below {100 * SMALL:g} % of the sum.")
 @set_option
 @device_option
 @json_option
-def command(card: str, precision: float, overrides: tuple[str, ...], device: str, as_json: bool) -> None:
-    """Expected events in the exposure of CARD, per channel.
+def command(card: str, precision: float, every: bool, overrides: tuple[str, ...], device: str, as_json: bool) -> None:
+    """Expected events in the exposure of CARD, per channel, the largest first.
 
-    Nothing is written. The error is that of the integration. ESS is the effective number of points behind the sum.
+    Nothing is written. Small channels are added up in one line. The error is that of the integration. ESS is the
+    effective number of points behind the sum.
     """
     from darkhorn.generator.runcard import load_card
 
@@ -40,19 +48,36 @@ def command(card: str, precision: float, overrides: tuple[str, ...], device: str
     if as_json:
         print_json(found)
         return
+    rows = rows_of(found, every)
+    total = ["total", "", "", "", "", with_error(found["events"], found["error"]), "100 %"]
+    print_table(["region", "target", "regime", "helicity", "beam", "events", "share"], [*rows, total], True)
+    if not settings().quiet:
+        click.echo(f"exposure {checked.exposure:g} POT, effective sample size {found['ess']:.3g}")
+
+
+def rows_of(found: dict[str, Any], every: bool) -> list[list[str]]:
+    """Rows of the table from what `Simulation.rate` gives: channels by their events, those below SMALL of the sum
+    added up in the last row unless `every` one is asked for.
+    """
+    from darkhorn.generator.experiment import FLAVOUR_NAME
+
+    channels = sorted(found["channels"], key=lambda c: -c["events"])
+    shown = [c for c in channels if every or c["events"] >= SMALL * found["events"]]
+    small = [c for c in channels[len(shown) :] if c["events"] > 0]
     rows = [
         [
             c["region"],
             c["target"],
             c["regime"],
             c["helicity"],
-            str(c["projectile_pdg"]),
+            FLAVOUR_NAME[c["projectile_pdg"]],
             with_error(c["events"], c["error"]),
             f"{100 * c['events'] / found['events']:.3g} %",
         ]
-        for c in found["channels"]
+        for c in shown
     ]
-    total = ["total", "", "", "", "", with_error(found["events"], found["error"]), "100 %"]
-    print_table(["region", "target", "regime", "helicity", "beam", "events", "share"], [*rows, total], True)
-    if not settings().quiet:
-        click.echo(f"exposure {checked.exposure:g} POT, effective sample size {found['ess']:.3g}")
+    if small:
+        events, error = sum(c["events"] for c in small), math.hypot(*(c["error"] for c in small))
+        text = f"{len(small)} more, --all lists them"
+        rows.append([text, "", "", "", "", with_error(events, error), f"{100 * events / found['events']:.3g} %"])
+    return rows

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -90,11 +91,14 @@ class Chain:
     """A tuple of stages: the static part of a channel. Channels with equal chains share one compiled program.
 
     `prepare` derives from the parameters that a user sets (masses, couplings) those that the stages read (vertices,
-    widths, lifetimes), inside the compiled program: gradients and scans then see the whole dependence.
+    widths, lifetimes), inside the compiled program: gradients and scans then see the whole dependence. `reads` names
+    the parameters that it reads beside `model` (empty: any of them): a scan hands it no others, so that channels with
+    different stages share the program that derives.
     """
 
     stages: tuple[Stage, ...]
     prepare: Callable[[Params], Params] = dict
+    reads: tuple[str, ...] = ()
     dims: tuple[str, ...] = field(init=False)
     adapted: tuple[int, ...] = field(init=False)
 
@@ -207,7 +211,9 @@ def rate_chain(chain: Chain, params: Params) -> Chain:
     return found
 
 
+@lru_cache
 def _expected_only(stage: Stage) -> Stage:
+    """One object per stage, so that shortened chains are equal, and share their programs, where the stages are."""
     expected = stage.expected
     assert expected is not None
 

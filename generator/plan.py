@@ -29,6 +29,7 @@ from darkhorn.kernels.vegas import flat_map
 # pilot climbs to, is up to twice as large, but so seldom come near that taking it would halve the efficiency of
 # unweighting for 1e-5 of the weight: it certifies what lies above the maximum instead (`generator/certificate.py`).
 MAXIMUM_MARGIN = 1.1
+MEASURED_EVENTS = PILOT_MEASURES * PILOT_EVENTS  # of a channel, from which rate and maximum come
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
             )
         mean, square = float(result["mean"]), float(result["square"])
         variance = max(square - mean * mean, 0.0)
-        error = (variance / (PILOT_MEASURES * PILOT_EVENTS)) ** 0.5
+        error = (variance / MEASURED_EVENTS) ** 0.5
         maximum = float(result["maximum"]) * MAXIMUM_MARGIN
         supremum = max(float(result["supremum"]), maximum)
         found.append(ChannelPlan(channel.name, result["grid"], mean, error, variance, maximum, supremum))

@@ -1,18 +1,18 @@
 """Expected events over a grid of cards: `darkhorn scan` and `Simulation.scan`.
 
 Points whose cards differ in the model alone share one Build, one compilation and their random numbers. They are worked
-off in rows along one axis (`Grid.fast_axis`); each channel gets an importance map per row, and points are doubled for
-the channels that spoil the precision. Every row is a function of (card, grid, seed, precision) alone: rows can be made
-in any order and on any number of threads.
+off in rows along one axis (`Grid.fast_axis`); importance maps are trained at some of the rows (`scan_maps.py`), and
+points are doubled for the channels that spoil the precision. Every row is a function of (card, grid, seed, precision)
+alone: rows can be made in any order and on any number of threads.
 """
 
 import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -20,15 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.chain import Chain, Params, rate_chain
-from darkhorn.generator.channel import Build, Channel, Process
-from darkhorn.generator.device import as_float64
-from darkhorn.generator.scan_device import BITS, BLOCK, REPLICAS, assemble, measure, prepared, train
+from darkhorn.generator.channel import Channel, Process
+from darkhorn.generator.scan_device import BITS, BLOCK, REPLICAS, measure
+from darkhorn.generator.scan_families import Family, derivations_of, families_of
+from darkhorn.generator.scan_grid import Grid
+from darkhorn.generator.scan_maps import Maps, Trainee, anchors_of, train_maps
 from darkhorn.generator.scan_points import Group, groups_of
 from darkhorn.generator.scan_result import IMPRECISE, OK, Scan
-from darkhorn.generator.streams import channel_key
 
-TRAIN_ROUNDS, TRAIN_EVENTS = 5, 1 << 10
 LAST_BLOCKS = 1 << 8  # of a channel in a row: 2^17 points in all replicas
 LONGEST_ROW = 128
 SHARE = 0.2  # channels with at least this share of the largest error have their points doubled
@@ -64,55 +63,6 @@ class Points:
 
 
 @dataclass
-class Family:
-    """Channels of a Build that share their programs: equal chains, and parameters of equal shapes."""
-
-    chain: Chain
-    channels: list[Channel]
-    numbers: list[int]  # of the channels in the Build
-    params: list[Params] = field(default_factory=list)
-    stacked: Any = None
-    layout: Any = None
-    short: Chain | None = None
-
-    def __post_init__(self) -> None:
-        self.params = [as_float64({k: v for k, v in c.params.items() if k != "model"}) for c in self.channels]
-        self.stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.params)
-
-    def leaves(self, models: Any) -> tuple[list[NDArray[Any]], Any]:
-        """What follows from the models of a row, (points, channels, ...) each, and the structure of the tree."""
-        found, structure = jax.tree.flatten(prepared(self.chain, self.stacked, models))
-        return [np.asarray(leaf) for leaf in found], structure
-
-    def settle(self, rows: Iterator[Any]) -> None:
-        """Find out what varies along the rows, over all of them: one compilation serves all."""
-        varies: list[bool] = []
-        for models in rows:
-            leaves, structure = self.leaves(models)
-            moved = [bool((leaf != leaf[:1]).any()) for leaf in leaves]
-            varies = [a or b for a, b in zip(varies, moved, strict=True)] if varies else moved
-        self.layout = (structure, tuple(varies))
-        first = assemble(self.params[0], *self.split(leaves, 0, 0), self.layout)
-        self.short = rate_chain(self.chain, first)
-
-    def split(self, leaves: list[NDArray[Any]], channel: int, point: int | None) -> tuple[list[Any], list[Any]]:
-        """(shared, varying) numbers of a channel: at one point of the row, or along it (None)."""
-        varies = self.layout[1]
-        shared = [jnp.asarray(x[0, channel]) for x, v in zip(leaves, varies, strict=True) if not v]
-        along = slice(None) if point is None else point
-        return shared, [jnp.asarray(x[along, channel]) for x, v in zip(leaves, varies, strict=True) if v]
-
-
-def families_of(build: Build) -> list[Family]:
-    """The families of a Build, in the order of their first channels."""
-    found: dict[Any, list[int]] = {}
-    for number, channel in enumerate(build.channels):
-        leaves, structure = jax.tree.flatten({k: v for k, v in channel.params.items() if k != "model"})
-        found.setdefault((channel.chain, structure, tuple(np.shape(leaf) for leaf in leaves)), []).append(number)
-    return [Family(key[0], [build.channels[n] for n in numbers], numbers) for key, numbers in found.items()]
-
-
-@dataclass
 class _Sums:
     """What was measured of a channel along a row: sums over blocks of mean weights and of mean squares."""
 
@@ -135,6 +85,19 @@ class _Sums:
         return self.squares / self.blocks / (self.blocks * BLOCK * REPLICAS)
 
 
+def upper_error(variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Error of sums over channels, (points,), plus what it may be larger by: variances (points, channels) of rates.
+
+    A variance from REPLICAS means is itself known to sqrt(2/nu), nu = REPLICAS - 1 per channel, of the sum nu =
+    (sum V)^2 / sum(V^2/(REPLICAS - 1)) (B. L. Welch, Biometrika 34 (1947) 28). To stop as soon as an error looks small
+    enough picks those that look too small: one such deviation, 1/sqrt(2 nu) of the error, is added first.
+    """
+    total = variances.sum(axis=1)
+    squares = np.square(variances).sum(axis=1)
+    relative = np.sqrt(squares / np.where(total > 0, total, 1.0) ** 2 / (2 * (REPLICAS - 1)))
+    return np.asarray(np.sqrt(total) * (1 + relative))
+
+
 @dataclass(frozen=True)
 class RowResult:
     """Numbers of the points of a row: flat indices, and (points,) or (points, channels) arrays."""
@@ -150,11 +113,13 @@ class RowResult:
 class RowMaker:
     """Makes the rows of a group: points that differ in `model` alone."""
 
-    def __init__(self, group: Group, length: int, points: Points, seed: int, precision: float) -> None:
+    def __init__(self, group: Group, grid: Grid, length: int, points: Points, seed: int, precision: float) -> None:
         self.group, self.length, self.points, self.seed, self.precision = group, length, points, seed, precision
-        self.families = families_of(group.build)
-        for family in self.families:
-            family.settle(self._models(row) for row in group.rows)
+        self.derivations = derivations_of(group.build)
+        self.families = families_of(group.build, self.derivations)
+        self._settle()
+        self._number = {int(row[0]): number for number, row in enumerate(group.rows)}
+        self.maps = Maps(anchors_of(group.rows, grid), self._train)
 
     def _models(self, row: NDArray[np.int64]) -> Any:
         """The models of a row, stacked and padded with the last one to the common length."""
@@ -162,23 +127,59 @@ class RowMaker:
         models += [models[-1]] * (self.length - len(models))
         return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf, np.float64) for leaf in leaves]), *models)
 
+    def _settle(self) -> None:
+        """Find out what varies along the rows: one compilation serves all of them."""
+        varies: list[list[NDArray[np.bool_]]] = [[] for _ in self.derivations]
+        for row in self.group.rows:
+            models = self._models(row)
+            for number, derivation in enumerate(self.derivations):
+                leaves, _ = derived = derivation.of(models)
+                moved = [(leaf != leaf[:1]).reshape(*leaf.shape[:2], -1).any(axis=(0, 2)) for leaf in leaves]
+                so_far = varies[number] or moved
+                varies[number] = [a | b for a, b in zip(so_far, moved, strict=True)]
+                if row is self.group.rows[-1]:
+                    for family in self.families:
+                        if family.derivation == number:
+                            family.settle(derived, varies[number])
+
+    @staticmethod
+    def _pool(family: Family, channel: Channel) -> Any:
+        """Channels with equal ones share their importance map."""
+        return family.short, channel.regime, channel.helicity, channel.projectile_pdg, channel.region
+
+    def _train(self, number: int) -> dict[Any, jax.Array]:
+        """Importance maps from the first, the middle and the last point of a row."""
+        row = self.group.rows[number]
+        models = self._models(row)
+        derived = [derivation.of(models)[0] for derivation in self.derivations]
+        points = [0, len(row) // 2, len(row) - 1]
+        trainees = []
+        for family in self.families:
+            for i, channel in enumerate(family.channels):
+                split = family.split(derived[family.derivation], i, points)
+                pool = self._pool(family, channel)
+                trainees.append(Trainee(pool, channel.name, family.short, family.layout, family.params[i], *split))
+        return train_maps(trainees, self.seed)
+
     def make(self, row: NDArray[np.int64]) -> RowResult:
         """Measure a row to the precision, or to LAST_BLOCKS. FloatingPointError if a weight is not finite."""
+        maps = self.maps.of(self._number[int(row[0])])
         models = self._models(row)
+        derived = [derivation.of(models)[0] for derivation in self.derivations]
         asked = len(self.group.build.channels)
         work: list[tuple[Callable[[int], Any], _Sums]] = [None] * asked  # type: ignore[list-item]
         for family in self.families:
-            leaves, _ = family.leaves(models)
             for i, number in enumerate(family.numbers):
                 zero = np.zeros((self.length, REPLICAS)), np.zeros(self.length)
-                work[number] = (self._measurer(family, leaves, i, len(row) // 2), _Sums(*zero))
+                grid = maps[self._pool(family, family.channels[i])]
+                work[number] = (self._measurer(family, derived[family.derivation], i, grid), _Sums(*zero))
         for channel in range(asked):
             self._extend(work[channel], channel, 1)
         while True:
             rates = np.stack([sums.rate for _, sums in work], axis=1)[: len(row)]
             variances = np.stack([sums.variance for _, sums in work], axis=1)[: len(row)]
             total = rates.sum(axis=1)
-            bad = np.sqrt(variances.sum(axis=1)) > self.precision * total
+            bad = upper_error(variances) > self.precision * total
             full = np.array([sums.blocks >= LAST_BLOCKS for _, sums in work])
             if not bad.any():
                 break
@@ -187,18 +188,16 @@ class RowMaker:
                 break
             for chosen in np.flatnonzero((score >= SHARE * score.max()) & ~full).tolist():
                 self._extend(work[chosen], chosen, work[chosen][1].blocks)
+        error = np.sqrt(variances.sum(axis=1))
         spread = np.sum([sums.spread for _, sums in work], axis=0)[: len(row)]
         ess = np.where(spread > 0, total**2 / np.where(spread > 0, spread, 1.0), 0.0)
-        status = np.where(bad, IMPRECISE, OK).astype(np.int8)
-        return RowResult(row, total, np.sqrt(variances.sum(axis=1)), ess, status, rates)
+        status = np.where(error > self.precision * total, IMPRECISE, OK).astype(np.int8)
+        return RowResult(row, total, error, ess, status, rates)
 
-    def _measurer(self, family: Family, leaves: list[NDArray[Any]], i: int, middle: int) -> Callable[[int], Any]:
+    def _measurer(self, family: Family, leaves: list[NDArray[Any]], i: int, grid: jax.Array) -> Callable[[int], Any]:
         """Function of a block's number: the sums of that block."""
         chain, layout, params, channel = family.short, family.layout, family.params[i], family.channels[i]
-        assert chain is not None
-        key = jnp.asarray(channel_key(self.seed, channel.name, "pilot"))
-        grid = train(chain, layout, params, *family.split(leaves, i, middle), key, TRAIN_ROUNDS, TRAIN_EVENTS)
-        shared, varying = family.split(leaves, i, None)
+        shared, varying = family.split(leaves, i, slice(None))
         dims = len(chain.dims)
         shift = self.points.shift(dims, channel.name)
 
@@ -247,7 +246,7 @@ def run_scan(
     complete = True
     with ThreadPoolExecutor(workers, thread_name_prefix="darkhorn-scan") as pool:
         for group in groups_of(process, scan, length):
-            maker = RowMaker(group, length, points, scan.seed, scan.precision)
+            maker = RowMaker(group, scan.grid, length, points, scan.seed, scan.precision)
             rows = iter([row for row in group.rows if not scan.done(row)])
             running: set[Future[RowResult]] = set()
             allowed = 1  # the first row compiles what the others use: one thread at a time may read the cache of XLA

@@ -6,7 +6,7 @@ latter split into what all points of the row share and what varies along it. Wha
 other, exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,24 +14,25 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.generator.chain import Chain, Params
-from darkhorn.generator.device import MAP_BINS, warped_rows, weights_of
+from darkhorn.generator.device import warped_rows, weights_of
 from darkhorn.generator.streams import uniforms
-from darkhorn.kernels.vegas import flat_map, refine
+from darkhorn.kernels import vegas
 
 REPLICAS = 8  # independent scramblings of the points: their spread is the error
 BLOCK = 64  # points of a replica in one call
+TRAIN_BLOCK = 1 << 11  # events in one call of `train`
 BITS = 53  # of a uniform number
 
 
 @partial(jax.jit, static_argnums=(0,))
-def prepared(chain: Chain, channels: Any, models: Any) -> dict[str, Any]:
-    """What `chain.prepare` derives, and `model` itself, for models stacked on a first axis (points) and channels'
-    parameters stacked on another: leaves (points, channels, ...).
+def prepared(prepare: Callable[[Params], Params], channels: Any, models: Any) -> dict[str, Any]:
+    """What `prepare` derives, and `model` itself, for models stacked on a first axis (points) and channels' parameters
+    stacked on another: leaves (points, channels, ...).
     """
 
     def one(model: Any, channel: Any) -> dict[str, Any]:
         params = {**channel, "model": model}
-        found = chain.prepare(params)
+        found = prepare(params)
         return {key: value for key, value in found.items() if key == "model" or params.get(key) is not value}
 
     inner = jax.vmap(one, in_axes=(None, 0))  # widths do not depend on the channel: computed once per point
@@ -76,21 +77,24 @@ def measure(
     return jnp.mean(by_replica, axis=2), jnp.mean(weight * weight, axis=1), jnp.all(jnp.isfinite(weight))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 6, 7))
+@partial(jax.jit, static_argnums=(0, 1))
 def train(
-    chain: Chain, layout: Any, channel: Params, shared: Sequence[Any], varying: Sequence[Any], key: jax.Array,
-    rounds: int, n: int,
-) -> jax.Array:  # fmt: skip
-    """Importance map of a channel at one point of a row, from `rounds` rounds of `n` events."""
-    params = assemble(channel, shared, varying, layout)
-    offset = jnp.arange(n, dtype=jnp.uint32)
+    chain: Chain, layout: Any, channel: Params, shared: Sequence[Any], varying: Sequence[Any], grid: jax.Array,
+    key: jax.Array, call: jax.Array,
+) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    """(mean weight (points,), power of the cells of the map `grid` (points, d, bins)) of TRAIN_BLOCK events, the
+    `call`-th of this key. Weights that are not finite count as zero: `measure` reports them.
+    """
+    index = jnp.arange(TRAIN_BLOCK, dtype=jnp.uint32) + call * jnp.uint32(TRAIN_BLOCK)
+    rows, original, jacobian = warped_rows(chain, grid, uniforms(key, index, jnp.zeros_like(index), len(chain.dims)))
 
-    def body(r: jax.Array, grid: jax.Array) -> jax.Array:
-        index = offset + r.astype(jnp.uint32) * n
-        u = uniforms(key, index, jnp.zeros_like(index), len(chain.dims))
-        rows, original, jacobian = warped_rows(chain, grid, u)
-        weight = chain(params, rows)["weight"] * jacobian
-        return refine(grid, original, jnp.where(jnp.isfinite(weight), weight, 0.0))
+    def one(leaves: Sequence[Any]) -> tuple[jax.Array, jax.Array]:
+        weight = chain(assemble(channel, shared, leaves, layout), rows)["weight"] * jacobian
+        weight = jnp.where(jnp.isfinite(weight), weight, 0.0)
+        return jnp.mean(weight), vegas.power(original, weight, grid.shape[1] - 1) / TRAIN_BLOCK
 
-    found: jax.Array = jax.lax.fori_loop(0, rounds, body, flat_map(len(chain.adapted), MAP_BINS))
+    if not varying:
+        mean, power = one(varying)
+        return mean[None], power[None]
+    found: tuple[jax.Array, jax.Array] = jax.lax.map(one, list(varying))
     return found

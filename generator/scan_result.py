@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from darkhorn.generator.scan import RowResult
 
 # status of a point
-TODO, OK, IMPRECISE, FAILED = -1, 0, 1, 2
+PENDING, OK, IMPRECISE, FAILED = -1, 0, 1, 2
 STATUS = {
     "computed": OK,
     "computed, but its error is above the precision": IMPRECISE,
@@ -48,13 +48,13 @@ class Scan:
     def __post_init__(self) -> None:
         shape = self.grid.shape
         self.events, self.error, self.ess = (np.full(shape, np.nan) for _ in range(3))
-        self.status, self.message = np.full(shape, TODO, np.int8), np.full(shape, -1, np.int32)
+        self.status, self.message = np.full(shape, PENDING, np.int8), np.full(shape, -1, np.int32)
         self.by_channel = np.zeros((*shape, 0))
 
     @property
     def points_done(self) -> int:
         """Points that have a status."""
-        return int(np.count_nonzero(self.status != TODO))
+        return int(np.count_nonzero(self.status != PENDING))
 
     @property
     def complete(self) -> bool:
@@ -63,7 +63,7 @@ class Scan:
 
     def done(self, points: NDArray[np.int64]) -> bool:
         """Whether these points (flat indices) are all done."""
-        return bool((self.status.reshape(-1)[points] != TODO).all())
+        return bool((self.status.reshape(-1)[points] != PENDING).all())
 
     def refuse(self, point: int, message: str) -> None:
         """Note that a point is not allowed."""

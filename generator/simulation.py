@@ -19,7 +19,7 @@ from darkhorn.generator.citations import citations_for
 from darkhorn.generator.device import require_x64
 from darkhorn.generator.events import Events
 from darkhorn.generator.header import Header
-from darkhorn.generator.plan import Plan, make_plan, untrained_plan
+from darkhorn.generator.plan import MEASURED_EVENTS, Plan, make_plan, untrained_plan
 from darkhorn.generator.rate import expected_events
 from darkhorn.generator.run import Block, Runner, Share, Statistics, Task, compile_ahead, make_layout
 from darkhorn.generator.runcard import RunCard, load_card
@@ -268,10 +268,11 @@ class Simulation:
             "overweight_fraction": lost,
             "overweight_events": statistics.above,
             "overweight_bound": (
-                overweight_bound(statistics.above, statistics.attempted, plan.supremum, plan.rate)
+                overweight_bound(statistics.above, statistics.attempted, plan.supremum, plan.rate, MEASURED_EVENTS)
                 if runner.unweighted
                 else 0.0
             ),
+            "pilot_events": MEASURED_EVENTS,
             "rate": plan.rate,
             "rate_error": plan.rate_error,
         }

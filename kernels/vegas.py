@@ -28,26 +28,41 @@ def warp(grid: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def refine(grid: jax.Array, u: jax.Array, weight: jax.Array, damping: float = 0.75) -> jax.Array:
-    """A better grid, from events whose cell in this one is u: equal shares of sum(weight^2) per cell, smoothed and
-    damped.
+    """A better grid, from events whose cell in this one is u: `regrid` with the `power` of these events.
 
-    Shapes: grid (d, bins + 1), u (d, n) the *unwarped* numbers, weight (n,) including the Jacobian of the grid;
-    result like grid. Cells keep at least 1e-3 of the mean power, so that no region is ever closed. A sample without
-    weight leaves the grid as it is.
+    Shapes: grid (d, bins + 1), u (d, n) the *unwarped* numbers, weight (n,) including the Jacobian of the grid; result
+    like grid.
+    """
+    return regrid(grid, power(u, weight, grid.shape[1] - 1), damping)
+
+
+def power(u: jax.Array, weight: jax.Array, bins: int) -> jax.Array:
+    """Sum of weight^2 in each cell of each dimension, (d, bins): u (d, n) the *unwarped* numbers, weight (n,)."""
+    square = weight * weight
+
+    def one(row: jax.Array) -> jax.Array:
+        cell = jnp.clip((row * bins).astype(jnp.int32), 0, bins - 1)
+        return jnp.zeros(bins, weight.dtype).at[cell].add(square)
+
+    return jax.vmap(one)(u)
+
+
+def regrid(grid: jax.Array, cell_power: jax.Array, damping: float = 0.75) -> jax.Array:
+    """A grid with equal shares of the power (d, bins) per cell, smoothed and damped.
+
+    Cells keep at least 1e-3 of the mean power, so that no region is ever closed. A dimension without power keeps its
+    grid.
     """
     bins = grid.shape[1] - 1
-    power_of_event = weight * weight
 
-    def one(edges: jax.Array, row: jax.Array) -> jax.Array:
-        cell = jnp.clip((row * bins).astype(jnp.int32), 0, bins - 1)
-        power = jnp.zeros(bins, weight.dtype).at[cell].add(power_of_event)
-        padded = jnp.concatenate([power[:1], power, power[-1:]])
-        power = (padded[:-2] + 6 * padded[1:-1] + padded[2:]) / 8
-        mean = jnp.mean(power)
-        power = jnp.where(mean > 0, (power / jnp.where(mean > 0, mean, 1.0) + 1e-3) ** damping, 1.0)
-        cumulative = jnp.concatenate([jnp.zeros(1, power.dtype), jnp.cumsum(power)])
+    def one(edges: jax.Array, found: jax.Array) -> jax.Array:
+        padded = jnp.concatenate([found[:1], found, found[-1:]])
+        found = (padded[:-2] + 6 * padded[1:-1] + padded[2:]) / 8
+        mean = jnp.mean(found)
+        found = jnp.where(mean > 0, (found / jnp.where(mean > 0, mean, 1.0) + 1e-3) ** damping, 1.0)
+        cumulative = jnp.concatenate([jnp.zeros(1, found.dtype), jnp.cumsum(found)])
         cumulative = cumulative / cumulative[-1]
-        new = jnp.interp(jnp.linspace(0.0, 1.0, bins + 1, dtype=power.dtype), cumulative, edges)
+        new = jnp.interp(jnp.linspace(0.0, 1.0, bins + 1, dtype=found.dtype), cumulative, edges)
         return new.at[0].set(0.0).at[-1].set(1.0)
 
-    return jax.vmap(one)(grid, u)
+    return jax.vmap(one)(grid, cell_power)

@@ -79,7 +79,8 @@ def merged_header(headers: Sequence[Header]) -> Header:
         if "overweight_bound" in channel and first.unweighted:
             found = first.plan["channels"][index]
             above, tried = new["overweight_events"], new["attempted"]
-            new["overweight_bound"] = overweight_bound(above, tried, found["supremum"], found["rate"])
+            pilot = channel.get("pilot_events", 0)
+            new["overweight_bound"] = overweight_bound(above, tried, found["supremum"], found["rate"], pilot)
         if "reweighting" in first.extra:  # their rate is that of their sum, no longer the pilot's
             for key in ("rate", "rate_error"):
                 new[key] = _mean_rate(key, same, headers)

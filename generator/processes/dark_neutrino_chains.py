@@ -24,7 +24,7 @@ from darkhorn.generator.processes.dark_neutrino_displaced import (
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass
 from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_nucleons import GAS_MOMENTA, GAS_SCATTERING, RESPONSE
-from darkhorn.generator.processes.dark_neutrino_paths import Form, Path, form_of, prepare
+from darkhorn.generator.processes.dark_neutrino_paths import READS, Form, Path, form_of, prepare
 from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
 from darkhorn.generator.processes.dark_neutrino_targets import Motion
 from darkhorn.generator.stages import (
@@ -126,7 +126,7 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: M
         stages = (stages[0], LINE_SHAPE, *(at_mass(stage) for stage in stages[1:]))
     if names:
         stages = (*stages, names_stage(names))
-    return Chain(stages, prepare(scheme, form))
+    return Chain(stages, prepare(scheme, form), READS)
 
 
 def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool, gas: bool) -> tuple[str, ...]:

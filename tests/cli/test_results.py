@@ -11,6 +11,7 @@ import pytest
 import darkhorn as dh
 from darkhorn.cli.messages import length, print_json, size, width, with_error
 from darkhorn.cli.options import EnergiesType
+from darkhorn.cli.rate import rows_of
 
 SMALL = {
     "physics.regimes": ["coherent"],
@@ -151,6 +152,23 @@ def test_rate_text(simulation: dh.Simulation, darkhorn: Callable[..., Any]) -> N
     result = darkhorn("rate", "microboone", *SET, "--precision", "1e-2")
     total = next(line for line in result.out.splitlines() if line.startswith("total"))
     assert float(total.split()[1]) == pytest.approx(simulation.rate(1e-2)["events"], rel=1e-3)
+
+
+def test_rate_text_has_the_large_channels_first_and_adds_up_the_small() -> None:
+    kind = {"region": "tpc", "regime": "coherent", "helicity": "conserving"}
+    numbers = [("C12", 14, 0.03, 3e-4), ("Ar40", 14, 90.0, 0.1), ("H1", -14, 0.04, 4e-4), ("O16", -14, 9.93, 0.2)]
+    channels = [
+        {**kind, "target": target, "projectile_pdg": pdg, "events": events, "error": error}
+        for target, pdg, events, error in numbers
+    ]
+    found = {"events": 100.0, "error": 0.3, "channels": [*channels, {**channels[0], "events": 0.0, "error": 0.0}]}
+    first, second, rest = rows_of(found, every=False)
+    assert [first[1], first[4], first[6]] == ["Ar40", "nu_mu", "90 %"]
+    assert [second[1], second[4], second[6]] == ["O16", "nu_mu_bar", "9.93 %"]
+    assert rest[0].startswith("2 more")
+    assert rest[-1] == "0.07 %"
+    assert rest[-2] == with_error(0.07, 5e-4)
+    assert [row[1] for row in rows_of(found, every=True)] == ["Ar40", "O16", "H1", "C12", "C12"]
 
 
 def test_xsec_json(simulation: dh.Simulation, darkhorn: Callable[..., Any]) -> None:
