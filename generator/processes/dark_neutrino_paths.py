@@ -38,7 +38,7 @@ from darkhorn.kernels.matrix_elements.neutral_decays import width_to_vector
 VISIBLE = {"e+e-": "e", "mu+mu-": "mu"}  # word of a card -> lepton
 NEGLIGIBLE = 1e-6  # of the visible decays of a state: such a path is not generated
 READS = (  # parameters from which `prepare` derives others, beside the model
-    "path", "q2_scale", "q2_floor", "signs", "daughter_pdg", "polarised", "flavour", "produced", "charge", "neutrons",
+    "path", "signs", "daughter_pdg", "polarised", "chirality", "flavour", "produced", "charge", "neutrons",
     "weak_charge", "z_exchange",
 )  # fmt: skip
 REACH = 1e4  # cm: a second decay that hardly ever happens within it is not generated
