@@ -14,7 +14,7 @@ from darkhorn.generator.files.ray_file import read_rays, write_rays
 BEAM = ["flux", "--beam", "bnb", "--mode", "neutrino"]
 
 
-def test_json_and_table(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
+def test_json_and_file(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "flux.csv"
     result = darkhorn(*BEAM, "--detector", "miniboone", "-n", "600", "--json", "-o", path, "-q")
     assert (result.code, result.err) == (0, "")
@@ -30,6 +30,10 @@ def test_json_and_table(darkhorn: Callable[..., Any], tmp_path: Path) -> None:
     assert float(lines[3 + 12].split(",")[2]) == pytest.approx(total["content"][12], rel=1e-5)
     again = darkhorn(*BEAM, "--detector", "miniboone", "-n", "600", "-o", path)
     assert again.code == 4  # exists
+
+
+@pytest.mark.slow
+def test_table_of_a_beam(darkhorn: Callable[..., Any]) -> None:
     shown = darkhorn(*BEAM, "--detector", "miniboone", "-n", "600", "--no-secondaries")
     assert shown.code == 0
     assert "K0_L" in shown.out
