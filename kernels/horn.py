@@ -93,11 +93,12 @@ def _integrals(
 def mean_below(a: jax.Array, b: jax.Array) -> jax.Array:
     """Share of a straight line on which a quantity that goes linearly from a to b is positive: in [0, 1].
 
-    (max(a, 0) - max(b, 0))/(a - b). Shapes broadcast. Differences below 1e-7 count as 1e-7: exact to that.
+    (max(a, 0) - max(b, 0))/(a - b). Shapes broadcast. For |a - b| below 1e-7 the sign of the middle.
     """
-    fall = a - b
-    fall = jnp.where(jnp.abs(fall) < _EPSILON, _EPSILON, fall)
-    return (jnp.maximum(a, 0.0) - jnp.maximum(a - fall, 0.0)) / fall
+    difference = a - b
+    flat = jnp.abs(difference) < _EPSILON
+    share = (jnp.maximum(a, 0.0) - jnp.maximum(b, 0.0)) / jnp.where(flat, 1.0, difference)
+    return jnp.where(flat, jnp.where(a + b > 0, 1.0, 0.0), share)
 
 
 class Crossing(NamedTuple):
