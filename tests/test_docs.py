@@ -66,7 +66,11 @@ def test_pages_with_runnable_code() -> None:
     assert [page.name for page in WITH_CODE] == ["README.md", "first_run.md"]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [WITH_CODE[0], *(pytest.param(page, marks=pytest.mark.slow) for page in WITH_CODE[1:])],
+    ids=lambda p: p.name,
+)
 def test_marked_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "docs"}

@@ -126,7 +126,9 @@ def test_forced_and_free_sampling_have_the_same_rate() -> None:
     assert abs(np.sum(table["weight"] * table["decay_inside"]) - wanted) > PULL * both
 
 
-@pytest.mark.parametrize("parallel", [False, True], ids=["from a decay line", "parallel"])
+@pytest.mark.parametrize(
+    "parallel", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["from a decay line", "parallel"]
+)
 def test_backward_sampling_gives_the_same_rate_as_forward(parallel: bool) -> None:
     """A slab of sand just upstream of the TPC, N4 and Z' that fly for metres."""
     card = {**cards.PEER_BOX, "regions": ["slab"], "physics": {"regimes": ["coherent"], "helicities": ["conserving"]}}

@@ -221,7 +221,7 @@ def probability(values: np.ndarray, weights: np.ndarray, table: dict[str, list[f
 FEWEST = 200
 
 
-@each_entry({"t3b-pub-001"})
+@each_entry({"t3-pub-000"})
 def test_distributions_agree_with_the_reference(entry: dict[str, Any], rng: np.random.Generator) -> None:
     """Seven histograms, each with a false alarm once in a million; energies 10 % off (50 % in samples
     of less than 20 000 effective events) are seen.

@@ -76,7 +76,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-SLOW = ("symmetrised fermi", "no polarisation", "pauli")  # differ from others by numbers alone
+SLOW = (
+    "symmetrised fermi",
+    "helm",
+    "no polarisation",
+    "pauli",
+    "antineutrino mode",
+    "nu_e mixing only",
+)  # differ from others by numbers alone
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in VARIANTS])
