@@ -1,5 +1,6 @@
 """From the card's source, detector and exposure to numbers: fluxes, line of sight, volumes, scatterers. Host side."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from darkhorn.fluxes.decay_line import decay_line
 from darkhorn.fluxes.tables import Flux, FluxSet, shipped_flux
 from darkhorn.generator.card_sources import BeamlineSource, RaysSource
 from darkhorn.generator.files.flux_file import read_fluxes
-from darkhorn.generator.ray_source import RaySource, ray_source
+from darkhorn.generator.ray_source import RaySource, placement_of, ray_source
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import flux_tables
 from darkhorn.geometry.detector_specs import shipped_specification
@@ -129,6 +130,9 @@ def detector_of(card: RunCard) -> Detector:
             spec["volumes"][entry_name] = {**entry, "material": materials[entry["material"]]}
     if given.frame is not None:
         spec["origin"], spec["rotation"] = given.frame.origin, given.frame.rotation
+    elif (place := placement_of(card)) is not None:
+        spec["origin"], spec["rotation"] = place.origin, tuple(zip(*place.rotation, strict=True))
+        spec["baseline"] = math.hypot(*place.origin)
     if given.baseline is not None:
         spec["baseline"] = given.baseline
     return detector_from_spec(spec, "detector")

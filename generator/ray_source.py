@@ -27,6 +27,7 @@ from darkhorn.generator.files.ray_file import read_rays
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import FLUX
 from darkhorn.geometry.detectors import Detector, direction_to_detector, to_detector
+from darkhorn.geometry.numi import NUMI, PLACES, Placement
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.kinematics import Vector, four
 from darkhorn.kernels.location import neutrino_at
@@ -106,10 +107,24 @@ def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource],
     return found, str(table.header.get("beam", "rays")), name
 
 
+def placement_of(card: RunCard) -> Placement | None:
+    """Where the detector of a card stands in the frame of its rays, if that is known and is not the frame of the BNB,
+    in which detectors ship. Raises InputError for files that cannot be read.
+    """
+    if not isinstance(card.source, RaysSource | BeamlineSource) or card.detector.frame is not None:
+        return None
+    if isinstance(card.source, BeamlineSource):
+        beam = card.source.beam
+    else:
+        table = parents_of_card(card)
+        beam = str(table.header.get("beam", "")) if table.frame == "beam" else ""
+    return PLACES.get(card.detector.base or "") if beam in NUMI else None
+
+
 def check_frame(card: RunCard, table: RayTable) -> None:
     """Refuse rays of another beam for a detector whose frame is that of the BNB. Raises InputError."""
     beam = str(table.header.get("beam", "bnb"))
-    if table.frame == "beam" and beam != "bnb" and card.detector.frame is None:
+    if table.frame == "beam" and beam != "bnb" and card.detector.frame is None and placement_of(card) is None:
         found = f"the frame of the BNB for rays of {beam}"
         do = f"Add `frame`: origin and rotation of the detector in the frame of {beam}."
         raise InputError("detector.frame", found, f"the frame of {beam}", do)

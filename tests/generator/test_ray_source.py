@@ -12,13 +12,15 @@ from ray_files import decays, published_weight
 
 from darkhorn.fluxes.rays import RayTable, ray_table
 from darkhorn.generator.chain import Chain
-from darkhorn.generator.experiment import experiment
+from darkhorn.generator.experiment import detector_of, experiment
 from darkhorn.generator.files.ray_file import write_rays
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE
 from darkhorn.generator.ray_source import RAY_FLUX, RAY_SIGHT, _thinned, for_source
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.stages import DECAY_PLACE, FLUX, LINE_OF_SIGHT, SIGHT_OF_DECAY, TARGETS
+from darkhorn.geometry import numi
+from darkhorn.geometry.detectors import to_beam
 from darkhorn.kernels.errors import InputError
 
 CARD: dict[str, Any] = {
@@ -167,6 +169,14 @@ def test_another_beam_needs_its_frame(tmp_path: Path, rng: np.random.Generator) 
     with pytest.raises(InputError, match="frame of numi-me"):
         experiment(load_card(card))
     assert experiment(load_card({**card, "detector": FRAME})).rays
+
+
+@pytest.mark.parametrize("name", ["microboone", "icarus"])
+def test_detectors_stand_in_the_frame_of_numi(name: str) -> None:
+    card = load_card(name, {"source": {"kind": "beamline", "beam": "numi-me", "mode": "neutrino"}})
+    point = (120.0, -30.0, 500.0)
+    assert to_beam(detector_of(card), *point) == pytest.approx(numi.to_beam(numi.PLACES[name], point), abs=1e-9)
+    assert detector_of(load_card(name)).origin_cm != detector_of(card).origin_cm
 
 
 @pytest.mark.slow

@@ -128,6 +128,10 @@ CASES: dict[str, Case] = {
     "sincos2pi": Case(rows((-2.0, 2.0))),
     "warp": Case(lambda rng, n: (vegas.flat_map(3, 20) ** 2, jnp.asarray(rng.random((3, n))))),
     "refine": Case(lambda rng, n: (vegas.flat_map(3, 20), jnp.asarray(rng.random((3, n))), between(0, 1)(rng, n))),
+    "power": Case(
+        lambda rng, n: (jnp.asarray(rng.random((3, n))), between(0, 1)(rng, n)), call=lambda u, w: vegas.power(u, w, 20)
+    ),
+    "regrid": Case(lambda rng, n: (vegas.flat_map(3, 20), jnp.asarray(rng.random((3, 20)))), sizes=(1, 2, 3)),
     "width_to_vector": Case(rows((0.2, 0.6), (0.0, 0.3), (0.01, 0.3), (0.1, 1.0), (0.0, 1.0))),
     "width_vector_to_leptons": Case(rows((0.01, 1.0), (0.0, 0.2), (0.1, 1.0))),
     "width_vector_to_pair": Case(rows((0.1, 1.0), (0.0, 0.2), (0.0, 0.2), (0.1, 1), (-1.0, 1.0), (0.5, 2.0))),
