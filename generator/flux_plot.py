@@ -19,12 +19,15 @@ _PARENTS = {
 }  # fmt: skip
 _COLOURS = {211: "C0", 321: "C1", 130: "C2", 13: "C3"}
 _DECADES = 4  # of flux below its peak that a panel shows
+_MOST_BINS = 100  # of a panel: finer ones are merged, a beam of 40 GeV would be drawn as noise
 
 
 def draw_flux(document: dict[str, Any], reference: FluxSet | None, figure_class: Any) -> Any:
     """Figure of a flux document (`files.flux_file`): flux per GeV of each flavour, in all and by parent, with
-    statistical errors, up to the energy above which 0.1 % of it is left; with a reference, that table and flux /
-    reference in bins of at least 50 MeV. Raises InputError if the reference shares no flavour with it.
+    statistical errors, up to the energy above which 0.1 % of it is left, in at most 100 bins; with a reference, that
+    table and flux / reference in those bins, or the coarser ones of the table.
+
+    Raises InputError if the reference shares no flavour with it.
     """
     edges = np.asarray(document["edges_GeV"], np.float64)
     totals = {row["pdg"]: row for row in document["rows"] if row["parent"] == "total" and any(row["content"])}
@@ -39,9 +42,10 @@ def draw_flux(document: dict[str, Any], reference: FluxSet | None, figure_class:
     panels = figure.subplots(rows, len(flavours), squeeze=False, height_ratios=[2.2, 1][:rows], sharex="col")
     for column, pdg in enumerate(flavours):
         parents = [r for r in document["rows"] if r["pdg"] == pdg and r["parent"] != "total" and any(r["content"])]
-        _panel(panels[0, column], edges, totals[pdg], parents, reference)
+        bins, (total, *parents) = _merged(edges, [totals[pdg], *parents])
+        _panel(panels[0, column], bins, total, parents, reference)
         if reference is not None:
-            _ratio(panels[1, column], edges, totals[pdg], reference)
+            _ratio(panels[1, column], bins, total, reference)
         panels[-1, column].set_xlabel("neutrino energy (GeV)")
         panels[0, column].set_title(_FLAVOURS[pdg], fontsize=11)
     panels[0, 0].set_ylabel(r"flux (cm$^{-2}$ GeV$^{-1}$ POT$^{-1}$)")
@@ -60,6 +64,22 @@ def _end(edges: Array, content: Array) -> float:
     """Energy above which 0.1 % of the flux is left."""
     below = np.cumsum(content) / np.sum(content)
     return float(edges[1 + min(int(np.searchsorted(below, 0.999)), len(content) - 1)])
+
+
+def _merged(edges: Array, rows: list[dict[str, Any]]) -> tuple[Array, list[dict[str, Any]]]:
+    """Bins and rows with neighbouring bins added up, so that at most _MOST_BINS cover the flux of the first row."""
+    shown = int(np.searchsorted(edges, _end(edges, np.asarray(rows[0]["content"]))))
+    several = -(-shown // _MOST_BINS)
+    starts = np.arange(0, len(edges) - 1, several)
+    bins = np.append(edges[starts], edges[-1])
+    return bins, [
+        {
+            **row,
+            "content": np.add.reduceat(np.asarray(row["content"], np.float64), starts),
+            "error": np.sqrt(np.add.reduceat(np.square(np.asarray(row["error"], np.float64)), starts)),
+        }
+        for row in rows
+    ]
 
 
 def _panel(

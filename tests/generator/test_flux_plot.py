@@ -55,6 +55,17 @@ def test_without_a_reference_there_is_no_ratio() -> None:
     assert len(draw_flux(document(), None, Figure).axes) == 1
 
 
+def test_many_bins_are_merged() -> None:
+    edges = np.linspace(0, 40, 801)
+    rows = [{"pdg": 14, "parent": name, "content": [1e-12] * 800, "error": [1e-13] * 800} for name in (211, "total")]
+    figure = draw_flux({**document(), "edges_GeV": edges.tolist(), "rows": rows}, None, Figure)
+    drawn = [patch.get_data() for patch in figure.axes[0].patches]
+    assert {len(one.values) for one in drawn} == {100}
+    np.testing.assert_allclose(drawn[0].values, 1e-12 / 0.05)
+    np.testing.assert_allclose(drawn[1].values, (1e-12 + 1e-13 / 8**0.5) / 0.05)
+    np.testing.assert_allclose(drawn[1].edges, edges[::8])
+
+
 def test_files_and_what_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flux.csv"
     write_flux(document(), path)
