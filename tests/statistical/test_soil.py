@@ -210,7 +210,7 @@ def probability(values: np.ndarray, weights: np.ndarray, table: dict[str, list[f
     inside = (cell >= 0) & (cell < n)
     share = np.bincount(cell[inside], weights[inside], n) / total
     square = np.bincount(cell[inside], weights[inside] ** 2, n) / total**2
-    few = share**2 < FEWEST * square
+    few = share**2 <= FEWEST * square  # empty ones too
     merged = [np.append(part[~few], part[few].sum()) for part in (share, square, wanted, np.array(table["error"]) ** 2)]
     share, square, wanted, error2 = (part[merged[2] > 0] for part in merged)
     variance = square * (1 - share) ** 2 + share**2 * (np.sum(weights**2) / total**2 - square)
