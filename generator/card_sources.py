@@ -57,6 +57,14 @@ _PATHS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "str
 Files = Annotated[tuple[str, ...], Value(_files, _PATHS, lambda v: v[0] if len(v) == 1 else list(v))]
 SimulatedBeam = Annotated[str, _BeamName(_simulated_beam, {})]
 Seed = Annotated[int, whole(0, MAX_SEED)]
+Reweight = Annotated[
+    FilePath | None,
+    Field(
+        description="table of ratios by which the rays are multiplied, per flavour or parent (published / simulated); "
+        "null: none",
+        examples=["ratios.csv"],
+    ),
+]
 
 
 class RaysSource(SourceSection):
@@ -71,12 +79,7 @@ class RaysSource(SourceSection):
         examples=["rays.h5"],
     )
     flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
-    reweight: FilePath | None = Field(
-        None,
-        description="table of ratios by which the rays are multiplied, per flavour or parent (published / simulated); "
-        "null: none",
-        examples=["ratios.csv"],
-    )
+    reweight: Reweight = None
     seed: Seed = Field(1, description="of what is drawn once per ray: decays that the file leaves open")
     spill: Spill | None = Field(None, description="time structure; null: all protons at t = 0")
 
@@ -92,12 +95,7 @@ class BeamlineSource(SourceSection):
     )
     secondaries: Flag = Field(True, description="mesons of secondary nucleons and pions")
     flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
-    reweight: FilePath | None = Field(
-        None,
-        description="table of ratios by which the rays are multiplied, per flavour or parent (published / simulated); "
-        "null: none",
-        examples=["ratios.csv"],
-    )
+    reweight: Reweight = None
     seed: Seed = Field(1, description="random seed of the simulation")
     spill: Spill | None = Field(
         None, description="time structure; from the beam if not given; null: all protons at t = 0"
