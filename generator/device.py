@@ -13,6 +13,7 @@ from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.vegas import flat_map, refine, warp
 
 MAP_BINS = 64
+ATTEMPTS = 64  # of one event in one batch of accept-reject, at most
 PILOT_ROUNDS = 6  # rounds that train the map
 PILOT_MEASURES = 6  # rounds that measure rate, variance and maximum with the map they are given
 PILOT_CLIMBS = 12  # rounds that climb from the largest weights found to larger ones near by
@@ -102,6 +103,7 @@ def batch_unweighted(
     params: Any,
     grid: jax.Array,
     key: jax.Array,
+    which: jax.Array,
     low: jax.Array,
     high: jax.Array,
     wanted: jax.Array,
@@ -110,12 +112,13 @@ def batch_unweighted(
 ) -> tuple[State, jax.Array, jax.Array]:
     """Accept-reject on the device: (columns, accepted, finite).
 
+    key (ATTEMPTS, 2): those of as many attempts; which (n,): the attempt that a place of the batch is for.
     An event is accepted with probability weight / maximum. It then has the weight `unit`; above the maximum it is
     always accepted and has unit * weight / maximum. `w_sampling` takes the change up. The choice uses one uniform
     number beyond those of the chain.
     """
     dims = len(chain.dims)
-    u = uniforms(key, low, high, dims + 1)
+    u = uniforms(key, low, high, dims + 1, which)
     state, finite = events(chain, columns, params, grid, u[:dims], jnp.ones((), u.dtype))
     ratio = state["weight"] / maximum
     accepted = wanted & (u[dims] < ratio)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from darkhorn.generator.chain import State
 from darkhorn.generator.channel import Channel
-from darkhorn.generator.device import as_float64, batch, batch_unweighted, compacted
+from darkhorn.generator.device import ATTEMPTS, as_float64, batch, batch_unweighted, compacted
 from darkhorn.generator.plan import Plan
 from darkhorn.generator.streams import channel_key, split_index
 from darkhorn.kernels.errors import InputError
@@ -210,7 +210,7 @@ class Runner:
         """Run one batch and drop it."""
         if self.unweighted:
             pending = np.arange(task.first, task.stop, dtype=np.uint64)
-            self._attempt(task, pending, 0, self.devices[0])
+            self._attempt(task, pending, 0, 1, self.devices[0])
         else:
             self.make(task)
 
@@ -243,29 +243,38 @@ class Runner:
         scale = jnp.asarray(1.0 / share.total, jnp.float64)
         state, keep, finite = batch(channel.chain.bare, channel.columns, params, grid, key, low, high, wanted, scale)
         self._check(np.asarray(finite), index, task)
-        kept = np.asarray(keep)[: len(index)] if channel.can_miss else np.ones(len(index), bool)
-        columns = self._fetch(channel, state, keep, kept)
+        kept = np.flatnonzero(np.asarray(keep)[: len(index)]) if channel.can_miss else np.arange(len(index))
+        columns = self._fetch(channel, state, kept)
         index = index[kept]
         return self._block(task, channel, index, columns, task.stop - task.first)
 
     def _unweighted(self, task: Task, device: Any) -> Block:
+        """Every event is its first attempt that is accepted. When few events are pending, a batch holds several
+        attempts of each: with one, the last event of a channel with an acceptance of 1 % would cost 100 batches.
+        """
         channel = self.channels[task.share.index]
         n = task.stop - task.first
         pending = np.arange(task.first, task.stop, dtype=np.uint64)
         columns: dict[str, Column] = {}
-        attempted = 0
-        for attempt in range(MAX_ATTEMPTS):
+        attempt = attempted = 0
+        while attempt < MAX_ATTEMPTS:
             left = []
+            tries = max(1, min(ATTEMPTS, self.batch_size // len(pending)))
             for start in range(0, len(pending), self.batch_size):
                 some = pending[start : start + self.batch_size]
-                state, accepted, finite = self._attempt(task, some, attempt, device)
-                self._check(np.asarray(finite), some, task)
-                attempted += len(some)
-                taken = np.asarray(accepted)[: len(some)]
-                rows = (some[taken] - np.uint64(task.first)).astype(np.int64)
-                for name, column in self._fetch(channel, state, accepted, taken).items():
+                state, accepted, finite = self._attempt(task, some, attempt, tries, device)
+                taken = np.asarray(accepted)[: len(some) * tries].reshape(len(some), tries)
+                done, first = taken.any(axis=1), taken.argmax(axis=1)
+                used = np.where(done, first + 1, tries)
+                sound = np.asarray(finite)[: len(some) * tries].reshape(len(some), tries)
+                self._check((sound | (np.arange(tries) >= used[:, None])).all(axis=1), some, task)
+                attempted += int(used.sum())
+                rows = (some[done] - np.uint64(task.first)).astype(np.int64)
+                places = np.flatnonzero(done) * tries + first[done]
+                for name, column in self._fetch(channel, state, places).items():
                     columns.setdefault(name, np.empty(n, column.dtype))[rows] = column
-                left.append(some[~taken])
+                left.append(some[~done])
+            attempt += tries
             pending = np.concatenate(left)
             if not len(pending):
                 index = np.arange(task.first, task.stop, dtype=np.uint64)
@@ -277,30 +286,36 @@ class Runner:
             "Make weighted events (leave --unweighted out), or restrict the card to channels with even weights.",
         )
 
-    def _fetch(self, channel: Channel, state: State, keep: jax.Array, kept: Column) -> dict[str, Column]:
-        """The kept events' columns in host memory; `kept` is `keep` on the host, without the padding of the batch."""
-        if kept.all():
-            return {name: np.asarray(state[name])[: len(kept)] for name in channel.columns}
+    def _fetch(self, channel: Channel, state: State, places: NDArray[np.int64]) -> dict[str, Column]:
+        """The columns of the events at these places of the batch, in ascending order, in host memory."""
+        count = len(places)
+        if count and places[-1] == count - 1:
+            return {name: np.asarray(state[name])[:count] for name in channel.columns}
         if self._on_host:
-            return {name: np.asarray(state[name])[: len(kept)][kept] for name in channel.columns}
-        front = compacted(state, keep)
+            return {name: np.take(np.asarray(state[name]), places) for name in channel.columns}
+        keep = np.zeros(self.batch_size, bool)
+        keep[places] = True
+        front = compacted(state, jnp.asarray(keep))
         # slices of few different lengths, so that few slicing programs are compiled
-        count = int(np.count_nonzero(kept))
         length = min(len(keep), 1 << max(count - 1, 0).bit_length())
         return {name: np.asarray(front[name][:length])[:count] for name in channel.columns}
 
     def _attempt(
-        self, task: Task, pending: NDArray[np.uint64], attempt: int, device: Any
+        self, task: Task, pending: NDArray[np.uint64], attempt: int, tries: int, device: Any
     ) -> tuple[State, jax.Array, jax.Array]:
-        """Accept-reject of the events that are still pending."""
+        """Accept-reject of the events that are still pending, `tries` attempts of each side by side."""
         channel = self.channels[task.share.index]
         params, grid = self._on_device(task.share.index, device)
         maximum = jnp.asarray(self.plan.channels[task.share.index].maximum, jnp.float64)
         unit = jnp.asarray(self.unit, jnp.float64)
-        key = jnp.asarray(channel_key(self.seed, channel.name, "events", attempt))
-        low, high, wanted = self._indices(pending, device)
+        keys = np.zeros((ATTEMPTS, 2), np.uint32)
+        keys[:tries] = [channel_key(self.seed, channel.name, "events", attempt + i) for i in range(tries)]
+        which = np.zeros(self.batch_size, np.int32)
+        which[: len(pending) * tries] = np.tile(np.arange(tries, dtype=np.int32), len(pending))
+        low, high, wanted = self._indices(np.repeat(pending, tries), device)
+        key, which = jax.device_put((keys, which), device)
         made: tuple[State, jax.Array, jax.Array] = batch_unweighted(
-            channel.chain.bare, channel.columns, params, grid, key, low, high, wanted, maximum, unit
+            channel.chain.bare, channel.columns, params, grid, key, which, low, high, wanted, maximum, unit
         )
         return made
 

@@ -51,17 +51,22 @@ def split_index(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (index & np.uint64(0xFFFFFFFF)).astype(np.uint32), (index >> np.uint64(32)).astype(np.uint32)
 
 
-def uniforms(key: jax.Array, low: jax.Array, high: jax.Array, dimensions: int) -> jax.Array:
+def uniforms(
+    key: jax.Array, low: jax.Array, high: jax.Array, dimensions: int, which: jax.Array | None = None
+) -> jax.Array:
     """Uniform numbers in [0, 1), shape (dimensions, n) float64: 53 random bits each.
 
-    key (2,) uint32 from `channel_key`; low, high (n,) uint32 words of the event indices. The loop over dimensions is
-    a `lax.map` on purpose: unrolled, XLA recomputes the generator in every consumer of a number (measured: 6.4
-    against 9.4 million events/s).
+    key (2,) uint32 from `channel_key`; low, high (n,) uint32 words of the event indices. With `which` (n,) there are
+    several keys (k, 2), and every event takes the one of that number. The loop over dimensions is a `lax.map` on
+    purpose: unrolled, XLA recomputes the generator in every consumer of a number (measured: 6.4 against 9.4 million
+    events/s).
     """
 
     def row(dimension: jax.Array) -> jax.Array:
-        zero = jnp.zeros((), jnp.uint32)
-        k0, k1 = _block(key[0], key[1], dimension, zero)
+        words = key[..., 0], key[..., 1]
+        k0, k1 = _block(*words, *(jnp.broadcast_to(x, words[0].shape) for x in (dimension, jnp.zeros_like(dimension))))
+        if which is not None:
+            k0, k1 = k0[which], k1[which]
         shape = low.shape
         a, b = _block(jnp.broadcast_to(k0, shape), jnp.broadcast_to(k1, shape), low, high)
         bits = (a.astype(jnp.uint64) << jnp.uint64(32)) | b.astype(jnp.uint64)

@@ -128,3 +128,13 @@ def test_pairs_of_a_stream() -> None:
     for one, other in neighbours:
         assert abs(np.mean(one * other) * 12) < PULL / np.sqrt(one.size)
     assert not np.any(np.asarray(stream_of(*at, np.uint32(65))) == np.asarray(word))
+
+
+def test_events_with_keys_of_their_own() -> None:
+    keys = jnp.asarray(np.stack([channel_key(4, "argon", attempt=a) for a in range(3)]))
+    low, high = jnp.arange(12, dtype=jnp.uint32), jnp.zeros(12, jnp.uint32)
+    which = jnp.arange(12) % 3
+    together = uniforms(keys, low, high, 4, which)
+    for attempt in range(3):
+        alone = uniforms(keys[attempt], low, high, 4)
+        np.testing.assert_array_equal(together[:, attempt::3], alone[:, attempt::3])
