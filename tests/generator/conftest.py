@@ -15,5 +15,11 @@ def microboone() -> Simulation:
 
 
 @pytest.fixture(scope="session")
+def coherent() -> Simulation:
+    """The channels on whole nuclei: one program to compile for each size of batch, where the card has two."""
+    return cards.simulation(cards.COHERENT)
+
+
+@pytest.fixture(scope="session")
 def sample(microboone: Simulation) -> Events:
     return microboone.run(N, seed=1)

@@ -30,7 +30,8 @@ def test_shards_without_events_merge(microboone: Simulation, tmp_path: Path) -> 
 
 def test_a_header_longer_than_a_line_of_hepmc3_survives(tmp_path: Path) -> None:
     """Soil has many nuclides, so that its cross-section tables make a header of several hundred thousand characters."""
-    sim = cards.simulation({"regions": ["tpc", "soil"], "model.gD": 2e-3, "model.umu4_sq": 1e-7, "model.epsilon": 1e-3})
+    strong = {"model.gD": 2e-3, "model.umu4_sq": 1e-7, "model.epsilon": 1e-3}
+    sim = cards.simulation({**cards.COHERENT, "regions": ["tpc", "soil"], **strong})
     h5, text = tmp_path / "soil.h5", tmp_path / "soil.hepmc3"
     generate(sim, h5, Request(400, 1))
     assert len(read(h5).header.dumps()) > 1 << 17

@@ -63,13 +63,13 @@ def assert_same_file(one: Events, two: Events, rounding: float = 0.0) -> None:
     assert one.header.run_hash() == two.header.run_hash()
 
 
-def test_a_file_holds_the_events_of_a_run_in_memory(microboone: Simulation, tmp_path: Path) -> None:
+def test_a_file_holds_the_events_of_a_run_in_memory(coherent: Simulation, tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
     seen: list[Progress] = []
-    header = generate(microboone, path, REQUEST, watch=seen.append)
+    header = generate(coherent, path, REQUEST, watch=seen.append)
     assert not list(tmp_path.glob("*.part*"))
     found = read(path)
-    assert_same_file(found, microboone.run(N, seed=1), 1e-13)
+    assert_same_file(found, coherent.run(N, seed=1), 1e-13)
     assert header.complete
     assert header.n_events == len(found) == N
     assert [p.done for p in seen] == sorted(p.done for p in seen)
@@ -77,19 +77,19 @@ def test_a_file_holds_the_events_of_a_run_in_memory(microboone: Simulation, tmp_
     assert seen[-1].sum_w == pytest.approx(found.sum_w, rel=1e-12)
     assert seen[-1].ess == pytest.approx(found.ess, rel=1e-12)
     with pytest.raises(OutputError):
-        generate(microboone, path, REQUEST)
+        generate(coherent, path, REQUEST)
     with pytest.raises(InputError, match="finished"):
-        generate(microboone, path, REQUEST, resume=True)
+        generate(coherent, path, REQUEST, resume=True)
 
 
-def test_nothing_to_resume_is_an_input_error(microboone: Simulation, tmp_path: Path) -> None:
+def test_nothing_to_resume_is_an_input_error(coherent: Simulation, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unfinished"):
-        generate(microboone, tmp_path / "events.h5", REQUEST, resume=True)
+        generate(coherent, tmp_path / "events.h5", REQUEST, resume=True)
 
 
 @pytest.mark.parametrize(
     ("overrides", "unweighted"),
-    [({}, False), (cards.ONE_CHANNEL, True), ({**cards.LONG_LIVED, "regions": ["cryostat"]}, False)],
+    [(cards.COHERENT, False), (cards.ONE_CHANNEL, True), ({**cards.LONG_LIVED, "regions": ["cryostat"]}, False)],
     ids=["weighted", "unweighted", "with misses"],
 )
 def test_killed_then_stopped_then_resumed_is_one_quiet_run(
@@ -117,7 +117,7 @@ def test_killed_then_stopped_then_resumed_is_one_quiet_run(
     assert_same_file(read(path), read(quiet))
 
 
-def test_another_run_cannot_be_resumed(microboone: Simulation, tmp_path: Path) -> None:
+def test_another_run_cannot_be_resumed(coherent: Simulation, tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
 
     def stop(progress: Progress) -> None:
@@ -126,18 +126,18 @@ def test_another_run_cannot_be_resumed(microboone: Simulation, tmp_path: Path) -
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted):
-        generate(microboone, path, REQUEST, watch=stop)
+        generate(coherent, path, REQUEST, watch=stop)
     assert signal.getsignal(signal.SIGTERM) is before
     for other in (Request(N, 2), Request(N + 1, 1), Request(N, 1, shard=0, n_shards=2)):
         with pytest.raises(InputError, match="another"):
-            generate(microboone, path, other, resume=True)
+            generate(coherent, path, other, resume=True)
     with pytest.raises(OutputError):
-        generate(microboone, path, REQUEST)
-    generate(microboone, path, REQUEST, overwrite=True)
+        generate(coherent, path, REQUEST)
+    generate(coherent, path, REQUEST, overwrite=True)
     assert len(read(path)) == N
 
 
-def test_what_a_watcher_raises_leaves_a_run_that_resumes(microboone: Simulation, tmp_path: Path) -> None:
+def test_what_a_watcher_raises_leaves_a_run_that_resumes(coherent: Simulation, tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
 
     def fail(progress: Progress) -> None:
@@ -145,20 +145,20 @@ def test_what_a_watcher_raises_leaves_a_run_that_resumes(microboone: Simulation,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        generate(microboone, path, REQUEST, watch=fail)
+        generate(coherent, path, REQUEST, watch=fail)
     assert not path.exists()
-    generate(microboone, path, REQUEST, resume=True)
-    assert_same_file(read(path), microboone.run(N, seed=1), 1e-13)
+    generate(coherent, path, REQUEST, resume=True)
+    assert_same_file(read(path), coherent.run(N, seed=1), 1e-13)
 
 
-def test_shards_merged_are_one_long_run(microboone: Simulation, tmp_path: Path) -> None:
+def test_shards_merged_are_one_long_run(coherent: Simulation, tmp_path: Path) -> None:
     merge = pytest.importorskip("darkhorn.generator.files.merge").merge
     paths = []
     for shard in range(3):
         paths.append(tmp_path / f"{shard}.h5")
-        generate(microboone, paths[-1], Request(N, 1, shard=shard, n_shards=3, batch_size=1024))
+        generate(coherent, paths[-1], Request(N, 1, shard=shard, n_shards=3, batch_size=1024))
     whole = tmp_path / "whole.h5"
-    generate(microboone, whole, REQUEST)
+    generate(coherent, whole, REQUEST)
     one, two = read(whole), read(merge(paths, tmp_path / "merged.h5"))
     assert one.rows() == two.rows()
     for name, table in one.topologies.items():

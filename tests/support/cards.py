@@ -21,6 +21,8 @@ ONE_CHANNEL: dict[str, Any] = {
     "physics.regimes": ["coherent"],
     "physics.helicities": ["conserving"],
 }
+# several channels that share one program
+COHERENT: dict[str, Any] = {"physics.regimes": ["coherent"]}
 # c tau gamma beta of 10 to 100 m: most N4 leave the detector before they decay
 LONG_LIVED: dict[str, Any] = {**ONE_CHANNEL, "model.gD": 0.004}
 
