@@ -267,7 +267,8 @@ class Runner:
                 done, first = taken.any(axis=1), taken.argmax(axis=1)
                 used = np.where(done, first + 1, tries)
                 sound = np.asarray(finite)[: len(some) * tries].reshape(len(some), tries)
-                self._check((sound | (np.arange(tries) >= used[:, None])).all(axis=1), some, task)
+                unused = np.arange(tries) >= used[:, None]
+                self._check(np.logical_and.reduce(sound | unused, axis=1), some, task)
                 attempted += int(used.sum())
                 rows = (some[done] - np.uint64(task.first)).astype(np.int64)
                 places = np.flatnonzero(done) * tries + first[done]
