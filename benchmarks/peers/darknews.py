@@ -172,13 +172,13 @@ def case(name: str, runs: list[dict[str, float]], settings: dict[str, Any], wher
         print(json.dumps(line | where), flush=True)
 
 
-def main() -> int:
-    """Time every scope with every setting; JSON lines on stdout."""
-    summary, how = (__doc__ or "").split("\n", 1)
+def begin(doc: str | None, what: str) -> tuple[Any, int, dict[str, Any]]:
+    """Read the command line of a script with docstring `doc`: DarkNews, repetitions of each `what`, the machine."""
+    summary, how = (doc or "").split("\n", 1)
     parser = argparse.ArgumentParser(
         description=summary, epilog=how, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeat", type=int, default=3, help="runs per case (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=3, help=f"runs per {what} (default: %(default)s)")
     args = parser.parse_args()
     if args.repeat < 1:
         parser.error("--repeat needs a positive number")
@@ -187,14 +187,19 @@ def main() -> int:
         darknews = importlib.import_module("DarkNews")
     except ModuleNotFoundError:
         parser.error("DarkNews is not installed here: see the first lines of --help")
-    where = context(time.perf_counter() - start)
+    return darknews, args.repeat, context(time.perf_counter() - start)
+
+
+def main() -> int:
+    """Time every scope with every setting; JSON lines on stdout."""
+    darknews, repeat, where = begin(__doc__, "case")
     watch = Stopwatch()
     watch.wrap(darknews.MC, "run_vegas")
     watch.wrap(darknews.printer.Printer, "print_events_to_pandas")
     one_run(darknews, watch, {"neval": 1_000, "nint": 3, "seed": 0})
     for setting, numbers in SETTINGS.items():
         for scope, switches in SCOPES.items():
-            runs = [one_run(darknews, watch, numbers | switches | {"seed": seed + 1}) for seed in range(args.repeat)]
+            runs = [one_run(darknews, watch, numbers | switches | {"seed": seed + 1}) for seed in range(repeat)]
             case(f"light-zprime/{scope}/{setting}", runs, numbers | switches, where)
     return 0
 

@@ -22,8 +22,6 @@ place the decays at random.
                takes, if the run were longer at no cost of its own
 """
 
-import argparse
-import importlib
 import json
 import os
 import statistics
@@ -33,7 +31,7 @@ import time
 from typing import Any
 
 import numpy as np
-from darknews import context, quiet  # type: ignore[import-not-found]  # beside this script
+from darknews import begin, quiet  # type: ignore[import-not-found]  # beside this script
 
 POINT: dict[str, Any] = {
     "m4": 0.1,
@@ -87,23 +85,11 @@ def one_run(darknews: Any, m5: float, settings: dict[str, Any]) -> dict[str, flo
 
 def main() -> int:
     """Time the points; one JSON line each on stdout."""
-    summary, how = (__doc__ or "").split("\n", 1)
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=how, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeat", type=int, default=3, help="runs per point (default: %(default)s)")
-    args = parser.parse_args()
-    if args.repeat < 1:
-        parser.error("--repeat needs a positive number")
-    start = time.perf_counter()
-    try:
-        darknews = importlib.import_module("DarkNews")
-    except ModuleNotFoundError:
-        parser.error("DarkNews is not installed here: see the first lines of --help")
-    where = context(time.perf_counter() - start) | {"load": os.getloadavg()[0]}
+    darknews, repeat, where = begin(__doc__, "point")
+    where |= {"load": os.getloadavg()[0]}
     one_run(darknews, MASSES[1], {"neval": 1_000, "nint": 3, "seed": 0})
     for m5 in MASSES:
-        runs = [one_run(darknews, m5, SETTINGS | {"seed": seed + 1}) for seed in range(args.repeat)]
+        runs = [one_run(darknews, m5, SETTINGS | {"seed": seed + 1}) for seed in range(repeat)]
         median = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         line = {
             "name": f"darknews/soil/m5-{1000 * m5:.0f}MeV",
