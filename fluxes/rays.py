@@ -7,7 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.kernels.constants import MASS_KAON, MASS_MUON, MASS_NEUTRAL_KAON, MASS_NEUTRON, MASS_PION
+from darkhorn.kernels.constants import (
+    MASS_ETA,
+    MASS_KAON,
+    MASS_MUON,
+    MASS_NEUTRAL_KAON,
+    MASS_NEUTRAL_PION,
+    MASS_NEUTRON,
+    MASS_PION,
+)
 from darkhorn.kernels.errors import InputError
 
 Array = NDArray[np.float64]
@@ -15,7 +23,7 @@ Array = NDArray[np.float64]
 # Masses by absolute PDG code, GeV; Omega-: PDG, Phys. Rev. D 110 (2024) 030001.
 PARENT_MASSES = {
     211: MASS_PION, 321: MASS_KAON, 130: MASS_NEUTRAL_KAON, 310: MASS_NEUTRAL_KAON, 311: MASS_NEUTRAL_KAON,
-    13: MASS_MUON, 2112: MASS_NEUTRON, 3334: 1.67245,
+    13: MASS_MUON, 2112: MASS_NEUTRON, 3334: 1.67245, 111: MASS_NEUTRAL_PION, 221: MASS_ETA,
 }  # fmt: skip
 NEUTRINOS = (12, -12, 14, -14, 16, -16)
 # (name, type, unit, meaning): the columns of a table and of the files

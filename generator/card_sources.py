@@ -16,9 +16,12 @@ from darkhorn.generator.card_models import (
     register_source,
 )
 from darkhorn.generator.card_places import BEAMS, Spill
-from darkhorn.generator.card_values import Flag, Value, whole, word
+from darkhorn.generator.card_values import Flag, Value, listed, number, whole, word
 from darkhorn.kernels.errors import InputError, did_you_mean
 
+MESONS = {"pi0": 111, "eta": 221}
+Meson = Literal["pi0", "eta"]
+MesonList = Annotated[tuple[Annotated[Meson, word(Meson)], ...], listed(unique=True, example="[pi0, eta]")]
 _FLAVOURS: tuple[Flavour, ...] = ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar")
 MAX_PARTICLES = 10**9
 
@@ -94,6 +97,19 @@ class BeamlineSource(SourceSection):
         200000, description="particles started in the target; rounded up to whole batches"
     )
     secondaries: Flag = Field(True, description="mesons of secondary nucleons and pions")
+    mesons: MesonList | None = Field(
+        None,
+        description="neutral mesons to make beside the parents of neutrinos: for ray files; null: none",
+        examples=[["pi0", "eta"]],
+    )
+    pi0_per_pot: Annotated[float, number(low=0.0, above=True)] | None = Field(
+        None,
+        description="pi0 that beam protons make per proton on target, those of secondaries on top; null: the "
+        "parametrisation's own number",
+    )
+    eta_per_pi0: Annotated[float, number(low=0.0, above=True)] | None = Field(
+        None, description="eta per pi0 of beam protons; null: 1/30 (bnb), 0.078 (numi)"
+    )
     flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
     reweight: Reweight = None
     seed: Seed = Field(1, description="random seed of the simulation")

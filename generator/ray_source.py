@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.rays import RayTable
+from darkhorn.generator.beams.neutral_mesons import NeutralMesons
 from darkhorn.generator.beams.ray_flux import neutrinos_of, reweighted, seen_in, simulated_rays
-from darkhorn.generator.card_sources import BeamlineSource, RaysSource
+from darkhorn.generator.card_sources import MESONS, BeamlineSource, RaysSource
 from darkhorn.generator.chain import Chain, Params, Stage, State
 from darkhorn.generator.files.ray_file import read_rays
 from darkhorn.generator.runcard import RunCard
@@ -139,7 +140,9 @@ def parents_of_card(card: RunCard) -> RayTable:
     """The rays of a card as the file or the simulation gives them. Raises InputError."""
     source = card.source
     if isinstance(source, BeamlineSource):
-        return _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries)
+        species = tuple(MESONS[name] for name in source.mesons or ())
+        mesons = NeutralMesons(species, source.pi0_per_pot, source.eta_per_pi0)
+        return _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries, mesons)
     assert isinstance(source, RaysSource)
     paths = tuple(card.locate(name) for name in source.file)
     return _read(tuple((path, path.stat().st_mtime_ns) for path in paths))
@@ -151,9 +154,9 @@ def _seed(card: RunCard) -> int:
 
 
 @lru_cache(maxsize=2)
-def _simulated(beam: str, mode: str, particles: int, seed: int, secondaries: bool) -> RayTable:
+def _simulated(beam: str, mode: str, particles: int, seed: int, secondaries: bool, mesons: NeutralMesons) -> RayTable:
     """A scan builds its card at several points: the beam is simulated once."""
-    return simulated_rays(beam, mode, particles, seed, secondaries)
+    return simulated_rays(beam, mode, particles, seed, secondaries, mesons=mesons)
 
 
 @lru_cache(maxsize=2)

@@ -1,9 +1,8 @@
 """A whole beam: species and generations of particles in batches, and the flux of their neutrinos at a detector."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +13,13 @@ from darkhorn.fluxes.charged_daughters import daughters_of
 from darkhorn.fluxes.decay_line import CTAU_CM, MASS
 from darkhorn.fluxes.hadron_cross_sections import MASSES
 from darkhorn.fluxes.neutrino_spectra import emissions
+from darkhorn.generator.beams.beam_flux import EDGES, NUMI_EDGES, BeamFlux
 from darkhorn.generator.beams.in_walls import at_wall, kaons_at_rest, muons_in_walls, passages, pions_at_rest
+from darkhorn.generator.beams.neutral_mesons import BATCHES, NO_NEUTRALS, NeutralMesons, NeutralSource
 from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import (
     KAON,
     NUCLEON,
-    ORIGINS,
     PRIMARY,
     STOPPED,
     TERTIARY,
@@ -46,8 +46,6 @@ Array = NDArray[np.float64]
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 NUCLEONS = (2212, 2112)
-EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
-NUMI_EDGES: Array = 0.05 * np.arange(801, dtype=np.float64)
 # K+ that come to rest in the hadron absorber of NuMI, per proton on target: Spitz, Phys. Rev. D 89 (2014) 073007; other
 # simulations spread by a factor 2 about it
 STOPPED_KAONS = 0.085
@@ -75,15 +73,22 @@ class BeamSimulation:
     """One beam in one mode ("neutrino", "antineutrino", "off"). Batches of rays come from `batches`.
 
     secondaries: leading nucleons and one re-interaction of pions; batch: particles per batch; stopped: K+ at rest in
-    the absorber per proton on target, for beams with one. Random numbers are a function of seed, species and the index
+    the absorber per proton on target, for beams with one; mesons: pi0 and eta to make, too. Random numbers are a function of seed, species and the index
     of the particle.
     """
 
     def __init__(
-        self, beam: Beamline, mode: str, secondaries: bool = True, batch: int = BATCH, stopped: float = STOPPED_KAONS
+        self,
+        beam: Beamline,
+        mode: str,
+        secondaries: bool = True,
+        batch: int = BATCH,
+        stopped: float = STOPPED_KAONS,
+        mesons: NeutralMesons = NO_NEUTRALS,
     ) -> None:
         self.beam, self.mode, self.secondaries, self.batch, self.stopped = beam, mode, secondaries, batch, stopped
         self.sources = Sources(beam)
+        self.neutral = NeutralSource(beam, mesons)
         self.hadrons = hadrons_of(beam)
         self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
         self._walls = walls(beam.decay_region)
@@ -101,6 +106,9 @@ class BeamSimulation:
         if self.beam.absorber is not None and self.stopped > 0:
             at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
             yield Batch(321, STOPPED, f"{self.beam.name}/absorber/321", number, at_rest)
+        for pdg in self.neutral.wanted.species:
+            for part in range(BATCHES):
+                yield self._neutral(pdg, seed, number * BATCHES + part)
 
     def _numbers(self, label: str, seed: int, number: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         low, high = split_index(np.arange(number * self.batch, (number + 1) * self.batch))
@@ -198,6 +206,13 @@ class BeamSimulation:
                 outside = jnp.ones_like(extrapolated)
                 yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
 
+    def _neutral(self, pdg: int, seed: int, number: int) -> Batch:
+        """pi0 or eta of beam protons."""
+        label = f"{self.beam.name}/primary/{pdg}"
+        place, u = self.sources.interactions(*self._numbers(label, seed, number))
+        place = place._replace(weight=place.weight / (BATCHES * self.batch))
+        return Batch(pdg, PRIMARY, label, number, self.neutral.rays(pdg, place, u))
+
     def _short_kaons(self, seed: int, number: int) -> Iterator[Batch]:
         """Pions of K0_S, which are made as K0_L are."""
         label = f"{self.beam.name}/primary/310"
@@ -233,6 +248,10 @@ class BeamSimulation:
                 at = self._numbers(tag, seed, number)
                 made, extrapolated = self.sources.mesons_of(meson, pdg, place, *at)
                 yield from self._decays(meson, NUCLEON, self._carry(meson, made, at), extrapolated, tag, seed, number)
+            for meson in self.neutral.wanted.species:
+                tag = f"{label}/{pdg}/{meson}"
+                u = uniforms(*self._numbers(tag, seed, number), 3)
+                yield Batch(meson, NUCLEON, tag, number, self.neutral.rays(meson, place, u))
 
 
 @partial(jax.jit, static_argnames=("polarised",))
@@ -264,57 +283,6 @@ def neutrinos_at(
         cosine = muon_spin_cosine(parent, source, mass, n)
         flux = flux * muon_decay_factor(2 * star / mass, cosine, polarised == "e")
     return energy, flux
-
-
-@dataclass(frozen=True, eq=False)
-class BeamFlux:
-    """Flux at a detector: content and variance per bin of `edges` (GeV), cm^-2 POT^-1.
-
-    Both are keyed by (neutrino, parent, origin).
-    parent: PDG code of the particle that decays to the neutrino; origin: index into `rays.ORIGINS`.
-    """
-
-    beam: str
-    mode: str
-    detector: str
-    tracks: int
-    content: dict[tuple[int, int, int], Array]
-    variance: dict[tuple[int, int, int], Array]
-    edges: Array = field(default_factory=lambda: EDGES)
-
-    def total(self, pdg: int, parent: int | None = None, origin: int | None = None) -> tuple[Array, Array]:
-        """Content and error per bin of a flavour, from one parent and one origin or from all."""
-        keys = [k for k in self.content if k[0] == pdg and parent in (None, k[1]) and origin in (None, k[2])]
-        zero = np.zeros(len(self.edges) - 1)
-        return sum((self.content[k] for k in keys), zero), np.sqrt(sum((self.variance[k] for k in keys), zero))
-
-    def document(self) -> dict[str, Any]:
-        """`{beam, mode, detector, edges_GeV, unit, particles, origins, rows}`, the JSON of `darkhorn flux`."""
-        names = {"beam": self.beam, "mode": self.mode, "detector": self.detector, "particles": self.tracks}
-        unit = "cm^-2 POT^-1 per bin"
-        return names | {
-            "edges_GeV": self.edges.tolist(),
-            "unit": unit,
-            "origins": self.origins(),
-            "rows": self.rows(),
-        }
-
-    def origins(self) -> dict[str, float]:
-        """Share of each of `rays.ORIGINS` in the flux of nu_mu (anti-nu_mu in antineutrino mode)."""
-        pdg = -14 if self.mode == "antineutrino" else 14
-        all_ = float(self.total(pdg)[0].sum())
-        kept = sorted({k[2] for k in self.content} - {-1})  # -1: not known
-        return {ORIGINS[o]: float(self.total(pdg, origin=o)[0].sum()) / all_ if all_ > 0 else 0.0 for o in kept}
-
-    def rows(self) -> list[dict[str, Any]]:
-        """`{pdg, parent, content, error}` per neutrino flavour and parent, and its total (parent "total")."""
-        found = []
-        for pdg in (14, -14, 12, -12):
-            for parent in [*sorted({k[1] for k in self.content if k[0] == pdg}), None]:
-                content, error = self.total(pdg, parent)
-                name = "total" if parent is None else parent
-                found.append({"pdg": pdg, "parent": name, "content": content.tolist(), "error": error.tolist()})
-        return found
 
 
 def beamline(name: str) -> Beamline:

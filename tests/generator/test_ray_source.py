@@ -149,6 +149,9 @@ def test_chains() -> None:
         ({"kind": "beamline", "beam": "bnb"}, "mode"),
         ({"kind": "beamline", "beam": "bnb", "mode": "off"}, "antineutrino"),
         ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "particles": 0}, "from 1"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": ["pi+"]}, "pi0"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": "pi0"}, "brackets"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": ["eta"], "eta_per_pi0": 0}, "> 0"),
         ({"kind": "raise", "file": "rays.h5"}, "rays"),
     ],
 )
