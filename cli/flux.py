@@ -164,7 +164,7 @@ def _neutral(names: str | None, pi0_per_pot: float | None, eta_per_pi0: float | 
     wanted = [name.strip() for name in names.split(",")] if names is not None else []
     for name in wanted:
         if name not in MESONS:
-            do = did_you_mean(name[:60], MESONS) + "Charged mesons and K0_L are in a ray file anyway."
+            do = did_you_mean(name[:60], list(MESONS)) + "Charged mesons and K0_L are in a ray file anyway."
             raise InputError("--mesons", name, ", ".join(MESONS), do)
     return NeutralMesons(tuple(MESONS[name] for name in dict.fromkeys(wanted)), pi0_per_pot, eta_per_pi0)
 

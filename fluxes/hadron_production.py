@@ -117,8 +117,8 @@ GRAPHITE = {pdg: replace(made, mass_number=12.011) for pdg, made in BMPT.items()
 
 
 def _neutral(charged: Mapping[int, Production]) -> dict[int, Production]:
-    """pi0 as the mean of pi+ and pi-. eta with the momenta and angles of K0, which has nearly its mass; how many eta are
-    made per pi0 is a number of its own (`ETA_PER_PI0`). Both conventions are those of the public code BdNMC:
+    """pi0 as the mean of pi+ and pi-. eta with the momenta and angles of K0, which has nearly its mass; how many eta
+    are made per pi0 is a number of its own (`ETA_PER_PI0`). Both conventions are those of the public code BdNMC:
     P. deNiverville et al., Phys. Rev. D 95 (2017) 035006 (1609.01770); MiniBooNE-DM, Phys. Rev. D 98 (2018) 112004
     (1807.06137).
     """

@@ -43,6 +43,7 @@ COLUMNS = (
     ("spin_z", np.float64, "", "for muons: direction of their parent in their rest frame, a unit vector; else 0"),
     ("origin", np.int8, "", "0 primary, 1 secondary nucleon, 2 tertiary pion, 3 stopped, 4 pion of a kaon, -1 unknown"),
     ("extrapolated", np.int8, "", "1: the hadron was outside the range of the production data; -1 not known"),
+    ("time", np.float64, "ns", "of the decay; 0 is when the proton crosses z = 0 of the beam; nan: not known"),
 )  # fmt: skip
 
 
@@ -100,7 +101,7 @@ def ray_table(
     """Checked constructor; columns that only some sources know may be left out. `where` names the file in the message
     of an InputError.
     """
-    unknown = {"spin_x": 0.0, "spin_y": 0.0, "spin_z": 0.0, "origin": -1, "extrapolated": -1}
+    unknown = {"spin_x": 0.0, "spin_y": 0.0, "spin_z": 0.0, "origin": -1, "extrapolated": -1, "time": np.nan}
     number = len(columns["weight"])
     made: dict[str, NDArray[Any]] = {}
     for name, kind, _, _ in COLUMNS:
@@ -127,6 +128,7 @@ def _check(table: RayTable, where: str) -> None:
         ("energy_star", (table["energy_star"] > 0) | ~chosen, "a positive energy in GeV"),
     ]
     tests += [(name, np.isfinite(table[name]), "finite numbers") for name in ("x", "y", "z", "px", "py", "pz")]
+    tests += [("time", ~np.isinf(table["time"]), "finite times in ns, or nan")]
     tests += [(f"spin_{a}", np.isfinite(table[f"spin_{a}"]), "finite numbers") for a in "xyz"]
     for name, good, allowed in tests:
         bad = np.flatnonzero(~good)

@@ -27,8 +27,9 @@ from darkhorn.generator.chain import Chain, Params, Stage, State
 from darkhorn.generator.files.ray_file import read_rays
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import FLUX
-from darkhorn.geometry.detectors import Detector, direction_to_detector, to_detector
+from darkhorn.geometry.detectors import Detector, direction_to_detector, to_beam, to_detector
 from darkhorn.geometry.numi import NUMI, PLACES, Placement
+from darkhorn.kernels.constants import SPEED_OF_LIGHT
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.kinematics import Vector, four
 from darkhorn.kernels.location import neutrino_at
@@ -45,7 +46,7 @@ _PLACES = ("x", "y", "z", "px", "py", "pz", "spin_x", "spin_y", "spin_z")
 class RaySource:
     """Rays of one flavour, detector frame, in the order of their energy at the point where they were looked at.
 
-    columns  place (cm), momentum and E* (GeV), spin axis, mass (GeV), weight (decays per proton), (n,)
+    columns  place (cm), momentum and E* (GeV), spin axis, mass (GeV), weight (decays per proton), time (ns), (n,)
     energy   GeV, and flux, cm^-2 per proton, at that point, (n,)
     """
 
@@ -76,7 +77,7 @@ class RaySource:
         return {
             "electron": np.asarray(float(self.electron)),
             "per_flux": _padded(self.columns["weight"] / self.flux),
-            **{name: _padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star")},
+            **{name: _padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star", "time")},
         }
 
 
@@ -173,11 +174,21 @@ def _flavour(table: RayTable, energy: Array, flux: Array, pdg: int, detector: De
         table, energy = table.where(chosen), energy[chosen]
         flux, weight = flux[chosen] * factor, weight[chosen] * factor
     columns = {name: np.asarray(table[name], np.float64) for name in ("energy_star", *_PLACES)}
+    columns["time"] = _times(table, detector)
     if table.frame == "beam":
         for heads, move in (("", to_detector), ("p", direction_to_detector), ("spin_", direction_to_detector)):
             moved = move(detector, *(columns[f"{heads}{a}"] for a in "xyz"))
             columns |= {f"{heads}{a}": np.asarray(values) for a, values in zip("xyz", moved, strict=True)}
     return RaySource(abs(pdg) == 12, {**columns, "mass": table.mass, "weight": weight}, energy, flux)
+
+
+def _times(table: RayTable, detector: Detector) -> Array:
+    """Time (ns) of each decay; where it is not known, that of light from z = 0 of the beam."""
+    place: Any = tuple(np.asarray(table[a], np.float64) for a in "xyz")
+    if table.frame == "detector":
+        place = to_beam(detector, *place)
+    light = np.linalg.norm(np.asarray(place), axis=0) / SPEED_OF_LIGHT
+    return np.where(np.isnan(table["time"]), light, table["time"])
 
 
 def _thinned(flux: Array, number: int, seed: int) -> tuple[NDArray[np.intp], Array]:
@@ -214,9 +225,7 @@ def _ray_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     parent = four(jnp.sqrt(momentum.dot(momentum) + mass * mass), momentum)
     seen = neutrino_at(point, place, parent, mass, p["energy_star"][ray], axis, p["electron"] > 0)
     possible = seen.energy >= p["low"]
-    beam = params["beam"]
-    along = sum((beam["axes"][2, i] * (x - beam["origin"][i]) for i, x in enumerate(place)), jnp.zeros_like(mass))
-    columns = {"energy": jnp.where(possible, seen.energy, p["low"]), "birth_along": along}
+    columns = {"energy": jnp.where(possible, seen.energy, p["low"]), "birth_t": p["time"][ray]}
     if backwards:
         columns |= {f"birth_{a}": value for a, value in zip("xyz", place, strict=True)}
     else:

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from darkhorn.fluxes.hadron_production import Production
-from darkhorn.generator.beams.propagate import Place
-from darkhorn.generator.beams.rays import Rays
+from darkhorn.generator.beams.rays import Rays, TimedPlace
 from darkhorn.generator.beams.sources import (
     Hashable,
     differential,
@@ -103,7 +102,7 @@ class NeutralSource:
         """d2sigma/dp dOmega of what is made, mb/(GeV/c)/sr, of protons of a momentum (GeV/c). Shapes broadcast."""
         return self.scale[pdg] * differential(self._made[pdg].production, p, theta, beam)
 
-    def rays(self, pdg: int, place: Place, u: jax.Array) -> Rays:
+    def rays(self, pdg: int, place: TimedPlace, u: jax.Array) -> Rays:
         """Mesons of the nucleons at `place` as they decay there. u: (3, n), uniform."""
         beam = self._protons
         sigma = beam.cross_section / self.scale[pdg]
@@ -112,7 +111,7 @@ class NeutralSource:
 
 
 @partial(jax.jit, static_argnames=("made",))
-def _rays(place: Place, cells: Cells, made: Hashable, sigma: jax.Array, beam: jax.Array, u: jax.Array) -> Rays:
+def _rays(place: TimedPlace, cells: Cells, made: Hashable, sigma: jax.Array, beam: jax.Array, u: jax.Array) -> Rays:
     nucleon = place.momentum.norm()
     found = drawn(nucleon, cells, made, sigma, beam, u, WIDEST_NEUTRAL)
     sine, cosine = sincos2pi(u[2])
@@ -120,4 +119,4 @@ def _rays(place: Place, cells: Cells, made: Hashable, sigma: jax.Array, beam: ja
     q = along(place.momentum.scale(1 / nucleon), across * cosine, across * sine, p * jnp.cos(found.theta))
     zero = jnp.zeros_like(p)
     weight = place.weight * found.number
-    return Rays(place.x, place.y, place.z, q, weight, Vector(zero, zero, zero), found.extrapolated)
+    return Rays(place.x, place.y, place.z, q, weight, Vector(zero, zero, zero), found.extrapolated, place.time)

@@ -42,7 +42,9 @@ def simulated_rays(
     mesons: NeutralMesons = NO_NEUTRALS,
 ) -> RayTable:
     """Rays of a simulated beam (as in `simulate_flux`) from at least `tracks` primary particles (whole rounds):
-    parents, whose decay is not chosen yet (nu_pdg 0), weights without branching ratios. Those of weight 0 are left out. mesons: pi0 and eta, too.
+    parents, whose decay is not chosen yet (nu_pdg 0), weights without branching ratios. Those of weight 0 are left out.
+
+    mesons: pi0 and eta to make, too.
     """
     place = beam_of(beam, ideal_horns)
     rounds, batch, per_round = rounds_of(place, tracks)
@@ -93,6 +95,7 @@ def _columns(rays: Rays, pdg: int, before: int) -> dict[str, NDArray[Any]]:
         "energy_star": np.full(number, np.nan),
         **{f"spin_{a}": values for a, values in zip("xyz", axis, strict=True)},
         "extrapolated": np.asarray(rays.extrapolated).astype(np.int8),
+        "time": np.asarray(rays.time),
     }
 
 

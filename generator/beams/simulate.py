@@ -16,21 +16,25 @@ from darkhorn.fluxes.neutrino_spectra import emissions
 from darkhorn.generator.beams.beam_flux import EDGES, NUMI_EDGES, BeamFlux
 from darkhorn.generator.beams.in_walls import at_wall, kaons_at_rest, muons_in_walls, passages, pions_at_rest
 from darkhorn.generator.beams.neutral_mesons import BATCHES, NO_NEUTRALS, NeutralMesons, NeutralSource
-from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
+from darkhorn.generator.beams.propagate import CTAU, Outcome, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import (
     KAON,
     NUCLEON,
     PRIMARY,
     STOPPED,
     TERTIARY,
+    Flown,
     Rays,
+    TimedPlace,
+    after_rest,
     daughters,
     pions_of_short_kaons,
     rays_of,
     stopped_kaons,
+    timed,
     walls,
 )
-from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions
+from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions, proton_time
 from darkhorn.generator.beams.windows import Window, point_in, window
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 from darkhorn.geometry.beamlines import Beamline
@@ -73,8 +77,8 @@ class BeamSimulation:
     """One beam in one mode ("neutrino", "antineutrino", "off"). Batches of rays come from `batches`.
 
     secondaries: leading nucleons and one re-interaction of pions; batch: particles per batch; stopped: K+ at rest in
-    the absorber per proton on target, for beams with one; mesons: pi0 and eta to make, too. Random numbers are a function of seed, species and the index
-    of the particle.
+    the absorber per proton on target, for beams with one; mesons: pi0 and eta to make, too. Random numbers are a
+    function of seed, species and the index of the particle.
     """
 
     def __init__(
@@ -105,7 +109,8 @@ class BeamSimulation:
             yield from self._nucleons(seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
             at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
-            yield Batch(321, STOPPED, f"{self.beam.name}/absorber/321", number, at_rest)
+            label = f"{self.beam.name}/absorber/321"
+            yield Batch(321, STOPPED, label, number, self._lived(at_rest, 321, label, seed, number))
         for pdg in self.neutral.wanted.species:
             for part in range(BATCHES):
                 yield self._neutral(pdg, seed, number * BATCHES + part)
@@ -114,12 +119,22 @@ class BeamSimulation:
         low, high = split_index(np.arange(number * self.batch, (number + 1) * self.batch))
         return jnp.asarray(channel_key(seed, label)), jnp.asarray(low), jnp.asarray(high)
 
-    def _carry(self, pdg: int, start: Start, at: tuple[jax.Array, jax.Array, jax.Array]) -> Outcome:
+    def _carry(self, pdg: int, start: Start, time: jax.Array, at: tuple[jax.Array, jax.Array, jax.Array]) -> Flown:
+        """What becomes of particles that start at `time` (ns)."""
         outcome: Outcome = propagate(start, self._media[pdg], *at, self._skin)
-        return outcome
+        found: Flown = timed(outcome, start, time, jnp.asarray(MASSES[pdg]))
+        return found
+
+    def _lived(self, rays: Rays, pdg: int, label: str, seed: int, number: int) -> Rays:
+        """Rays of particles at rest after their life."""
+        n = rays.weight.shape[0]
+        low, high = split_index(np.arange(number * n, (number + 1) * n))
+        key = jnp.asarray(channel_key(seed, label + "/life"))
+        found: Rays = after_rest(rays, jnp.asarray(CTAU_CM[abs(pdg)]), key, jnp.asarray(low), jnp.asarray(high))
+        return found
 
     def _decays(
-        self, pdg: int, origin: int, outcome: Outcome, extrapolated: jax.Array, label: str, seed: int, number: int
+        self, pdg: int, origin: int, outcome: Flown, extrapolated: jax.Array, label: str, seed: int, number: int
     ) -> Iterator[Batch]:
         """Rays of a species and of its daughters that decay to neutrinos."""
         at = self._numbers(label + "/decay", seed, number)
@@ -153,22 +168,25 @@ class BeamSimulation:
         ends = outcome, extrapolated, mass, ctau, self._walls.gas
         if pdg == 211:  # not pi-, which a nucleus takes
             resting = pions_at_rest(*ends, self._pions, self._walls)
+            resting = self._lived(resting, 211, label + "/rest", seed, number)
             yield Batch(211, STOPPED, label + "/rest", number, resting)
-            yield Batch(-13, STOPPED, label + "/rest/muon", number, resting)
+            tag = label + "/rest/muon"
+            yield Batch(-13, STOPPED, tag, number, self._lived(resting, 13, tag, seed, number))
         if pdg == 321:  # not K-
             at = self._numbers(label + "/rest", seed, number)
             resting = kaons_at_rest(*ends, self._walls, *at)
             if self.beam.absorber is not None:  # those of the absorber come as a number per proton
                 kept = jnp.where(resting.z < self.beam.absorber - 1, resting.weight, 0.0)
                 resting = resting._replace(weight=kept)
-            yield Batch(321, STOPPED, label + "/rest", number, resting)
+            tag = label + "/rest"
+            yield Batch(321, STOPPED, tag, number, self._lived(resting, 321, tag, seed, number))
 
     def _in_walls(
         self,
         pdg: int,
         origin: int,
         rays: Rays,
-        born: Place,
+        born: TimedPlace,
         label: str,
         seed: int,
         number: int,
@@ -187,14 +205,15 @@ class BeamSimulation:
         moving, resting = (jax.tree.map(lambda a, part=part: a[part], both) for part in (slice(n), slice(n, None)))
         yield Batch(pdg, origin, label + "/wall", number, moving, before)
         if pdg == -13:
-            yield Batch(pdg, STOPPED, label + "/rest", number, resting, before)
+            tag = label + "/rest"
+            yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number), before)
 
     def _primary(self, pdg: int, seed: int, number: int) -> Iterator[Batch]:
         label = f"{self.beam.name}/primary/{pdg}"
         at = self._numbers(label, seed, number)
         start, extrapolated = self.sources.mesons(pdg, *at)
         start = start._replace(weight=start.weight / (self.hadrons.shares[pdg] * self.batch))
-        outcome = self._carry(pdg, start, at)
+        outcome = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at)
         yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number)
         if self.secondaries and abs(pdg) == 211:
             for same in (True, False):
@@ -202,9 +221,10 @@ class BeamSimulation:
                 tag = f"{label}/tertiary/{new}"
                 at = self._numbers(tag, seed, number)
                 spectrum = self.hadrons.pions[same] if self.hadrons.pions else None
-                start = pions_of_pions(outcome.interaction, *at, same=same, spectrum=spectrum)
+                start = pions_of_pions(outcome.interaction.place, *at, same=same, spectrum=spectrum)
                 outside = jnp.ones_like(extrapolated)
-                yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
+                found = self._carry(new, start, outcome.interaction.time, at)
+                yield from self._decays(new, TERTIARY, found, outside, tag, seed, number)
 
     def _neutral(self, pdg: int, seed: int, number: int) -> Batch:
         """pi0 or eta of beam protons."""
@@ -222,32 +242,35 @@ class BeamSimulation:
         for made in daughters_of(310):
             tag = f"{label}/{made.pdg}"
             at = self._numbers(tag, seed, number)
-            pions = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
-            yield from self._decays(made.pdg, KAON, self._carry(made.pdg, pions, at), extrapolated, tag, seed, number)
+            pions, delay = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
+            time = proton_time(self.sources.protons, start.z) + delay
+            found = self._carry(made.pdg, pions, time, at)
+            yield from self._decays(made.pdg, KAON, found, extrapolated, tag, seed, number)
 
     def _nucleons(self, seed: int, number: int) -> Iterator[Batch]:
         """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""
         label = f"{self.beam.name}/nucleon"
-        hits: dict[int, list[Place]] = {pdg: [] for pdg in NUCLEONS}
+        hits: dict[int, list[TimedPlace]] = {pdg: [] for pdg in NUCLEONS}
         first = {}
         for pdg in NUCLEONS:
             at = self._numbers(f"{label}/{pdg}", seed, number)
             start = self.sources.nucleons(pdg, *at)
             start = start._replace(weight=start.weight / self.batch)
-            first[pdg] = self._carry(pdg, start, at).interaction
+            first[pdg] = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at).interaction
             hits[pdg].append(first[pdg])
         for parent in NUCLEONS:
             for pdg in NUCLEONS:
                 at = self._numbers(f"{label}/{parent}/{pdg}", seed, number)
-                start = self.sources.nucleons_of(pdg, first[parent], *at)
-                hits[pdg].append(self._carry(pdg, start, at).interaction)
+                start = self.sources.nucleons_of(pdg, first[parent].place, *at)
+                hits[pdg].append(self._carry(pdg, start, first[parent].time, at).interaction)
         for pdg in NUCLEONS:
             place = one_of(tuple(hits[pdg]), *self._numbers(f"{label}/{pdg}/one", seed, number))
             for meson in self.hadrons.of_nucleons:
                 tag = f"{label}/{pdg}/{meson}"
                 at = self._numbers(tag, seed, number)
-                made, extrapolated = self.sources.mesons_of(meson, pdg, place, *at)
-                yield from self._decays(meson, NUCLEON, self._carry(meson, made, at), extrapolated, tag, seed, number)
+                made, extrapolated = self.sources.mesons_of(meson, pdg, place.place, *at)
+                found = self._carry(meson, made, place.time, at)
+                yield from self._decays(meson, NUCLEON, found, extrapolated, tag, seed, number)
             for meson in self.neutral.wanted.species:
                 tag = f"{label}/{pdg}/{meson}"
                 u = uniforms(*self._numbers(tag, seed, number), 3)

@@ -22,6 +22,7 @@ from darkhorn.fluxes.secondary_production import (
     nucleon_quantiles,
 )
 from darkhorn.generator.beams.propagate import Place, Start
+from darkhorn.generator.beams.rays import TimedPlace, seconds_per_length
 from darkhorn.generator.beams.targets import Fin, Rod, hits, shape_of
 from darkhorn.generator.streams import uniforms
 from darkhorn.geometry.beamlines import Beamline
@@ -74,7 +75,8 @@ def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Arr
     """d2sigma/dp dOmega in mb/(GeV/c)/sr of a species, on the nucleus of its coefficients. Shapes broadcast."""
     c = made.density
     if isinstance(c, NeutralPion):
-        return sum(differential(replace(made, density=one), p, theta, beam) for one in c) / 2
+        positive, negative = (differential(replace(made, density=one), p, theta, beam) for one in c)
+        return (positive + negative) / 2
     if isinstance(c, FeynmanScaling):
         density = feynman_scaling(p, theta, beam, c, made.mass, made.recoil)
         if made.negative:
@@ -229,7 +231,7 @@ def _nucleons(place: Place, quantiles: jax.Array, number: jax.Array, pdg: int, u
 
 
 @jax.jit
-def one_of(places: tuple[Place, ...], key: jax.Array, low: jax.Array, high: jax.Array) -> Place:
+def one_of(places: tuple[TimedPlace, ...], key: jax.Array, low: jax.Array, high: jax.Array) -> TimedPlace:
     """One of several places per particle, chosen with probability proportional to its weight, with their sum as weight:
     the expectation of anything that follows is that of keeping all. Shapes (n,).
     """
@@ -268,6 +270,11 @@ def pions_of_pions(
     return start._replace(weight=jnp.where((pt < p) & (p > 0.06), start.weight, 0.0))
 
 
+def proton_time(protons: Protons, z: jax.Array) -> jax.Array:
+    """Time (ns) at which a beam proton that crossed z = 0 at 0 is at z (cm). Shapes: that of z."""
+    return z * seconds_per_length(protons.momentum, MASS_PROTON)
+
+
 class Sources:
     """Everything that starts a particle in one beam, with tables made once."""
 
@@ -286,10 +293,10 @@ class Sources:
             number, table = nucleon_quantiles(pdg)
             self._quantiles[pdg] = number, jnp.asarray(table)
 
-    def interactions(self, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Place, jax.Array]:
-        """Beam protons where they interact, weight the probability to; and uniform numbers (3, n) for what they make."""
-        found: tuple[Place, jax.Array] = _proton_places(self.protons, key, low, high)
-        return found
+    def interactions(self, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[TimedPlace, jax.Array]:
+        """Beam protons where they interact, weight the probability to; and uniform numbers (3, n) for what is made."""
+        place, u = _proton_places(self.protons, key, low, high)
+        return TimedPlace(*place, proton_time(self.protons, place.z)), u
 
     def mesons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Start, jax.Array]:
         """Mesons from beam protons, weights per proton on target; and whether each is outside the fitted range."""

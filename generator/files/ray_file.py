@@ -22,7 +22,7 @@ from darkhorn.generator.card_io import HDF5_SIGNATURE
 from darkhorn.generator.files.output import new_file
 from darkhorn.kernels.errors import InputError
 
-SCHEMA, SCHEMA_VERSION = "darkhorn-rays", "1.0.0"
+SCHEMA, SCHEMA_VERSION = "darkhorn-rays", "1.1.0"  # 1.1: times
 _ALLOWED = "a ray file of darkhorn (.h5), a dk2nu or a gsimple file (.root)"
 
 
@@ -84,7 +84,8 @@ def _stored(file: h5py.File, path: Path) -> RayTable:
     stored = str(attributes["schema_version"])
     if int(stored.split(".")[0]) > int(SCHEMA_VERSION.split(".")[0]):
         raise InputError(str(path), f"schema version {stored}", f"up to {SCHEMA_VERSION}", "Upgrade darkhorn.")
-    columns = {name: np.asarray(file[f"rays/{name}"][()]) for name, *_ in COLUMNS}
+    old = tuple(map(int, stored.split(".")[:2])) < (1, 1)
+    columns = {name: np.asarray(file[f"rays/{name}"][()]) for name, *_ in COLUMNS if not (old and name == "time")}
     if any(len(values) != int(attributes["n_rays"]) for values in columns.values()):
         raise ValueError("columns of another length than n_rays")
     frame = str(attributes["frame"])

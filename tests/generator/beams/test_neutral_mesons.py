@@ -14,9 +14,8 @@ from darkhorn.fluxes.beam_hadrons import QUASI_ELASTIC
 from darkhorn.fluxes.hadron_production import NEUTRAL_BERYLLIUM, NeutralPion, Production
 from darkhorn.fluxes.rays import ray_table
 from darkhorn.generator.beams.neutral_mesons import NeutralMesons, NeutralSource, total_cross_section
-from darkhorn.generator.beams.propagate import Place
 from darkhorn.generator.beams.ray_flux import neutrinos_of
-from darkhorn.generator.beams.rays import NUCLEON, PRIMARY
+from darkhorn.generator.beams.rays import NUCLEON, PRIMARY, TimedPlace
 from darkhorn.generator.beams.simulate import Batch, BeamSimulation
 from darkhorn.generator.beams.sources import differential, hadrons_of, interacting_share
 from darkhorn.geometry.beamlines import BNB
@@ -82,7 +81,8 @@ def integrals(source: NeutralSource, pdg: int, power: float = 0.0) -> Array:
 def test_samples_follow_the_density(source: NeutralSource, rng: np.random.Generator, pdg: int) -> None:
     """Weighted counts in 36 bins: two-sided deviate of 1e-6 each. A density wrong by p^0.05 is seen."""
     zero = jnp.zeros(N)
-    place = Place(zero, zero, zero + 20, Vector(zero, zero, zero + BNB.target.momentum), zero + 1 / N)
+    momentum = Vector(zero, zero, zero + BNB.target.momentum)
+    place = TimedPlace(zero, zero, zero + 20, momentum, zero + 1 / N, zero)
     rays = source.rays(pdg, place, jnp.asarray(rng.random((3, N))))
     q = rays.momentum
     p, weight = np.asarray(q.norm()), np.asarray(rays.weight)
