@@ -33,6 +33,7 @@ class Passages(NamedTuple):
     distance: jax.Array
     ends: jax.Array
     variance: jax.Array
+    time: jax.Array
 
     def at(self, x: jax.Array, xs: jax.Array, ys: jax.Array, concrete: jax.Array) -> jax.Array:
         """Linear interpolation of ys (2, nodes) in xs, in the material of each x. Shapes (n,)."""
@@ -82,15 +83,15 @@ def muons_in_walls(
 
     The wall takes all muons. Energy loss is the mean;
     the direction has the multiple scattering so far, the path stays straight. before: momentum of the meson that made
-    the muon (0: not polarised), before_mass: its mass; the spin keeps its direction in the muon's rest frame. Times: at
-    the mean of 1/beta at both ends; of muons at rest, when they come to rest, at 1/beta in front of the wall.
+    the muon (0: not polarised), before_mass: its mass; the spin keeps its direction in the muon's rest frame. Times
+    of muons at rest are those of coming to rest (`rays.after_rest` adds the life).
     """
     u = uniforms(key, low, high, 3)
     concrete = _in_concrete(there.z, w)
     p0 = there.momentum.norm()
     grid = jnp.log(tables.momentum)
     start = jnp.log(p0)
-    range0, ends0, variance0 = (tables.at(start, grid, column, concrete) for column in tables[1:])
+    range0, ends0, variance0, time0 = (tables.at(start, grid, column, concrete) for column in tables[1:])
     chance = -jnp.expm1(-ends0)
     now = tables.at(ends0 + jnp.log1p(-u[0] * chance), tables.ends, grid, concrete)
     p = jnp.exp(now)
@@ -106,8 +107,7 @@ def muons_in_walls(
     at_rest = boost_to_rest(parent, muon0, mass)
     same_spin = boost_from_rest(at_rest, four(jnp.sqrt(p * p + mass * mass), slowed), mass)
     known = jnp.where(before.dot(before) > 0, 1.0, 0.0)
-    first, last = seconds_per_length(p0, mass), seconds_per_length(p, mass)
-    time = there.time + 0.5 * s * (first + last)
+    time = there.time + time0 - tables.at(now, grid, tables.time, concrete)
     decay = TimedPlace(there.x + s * d.x, there.y + s * d.y, there.z + s * d.z, slowed, there.weight * chance, time)
     stop = TimedPlace(
         there.x + range0 * d.x,
@@ -115,7 +115,7 @@ def muons_in_walls(
         there.z + range0 * d.z,
         slowed.scale(jnp.zeros(())),
         there.weight * (1 - chance),
-        there.time + range0 * first,
+        there.time + time0,
     )
     spins = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), same_spin.p.scale(known), at_rest.p.scale(known))
     return joined_rays([decay, stop], extrapolated, spins)

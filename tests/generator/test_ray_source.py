@@ -18,7 +18,7 @@ from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE
 from darkhorn.generator.ray_source import RAY_FLUX, RAY_SIGHT, _thinned, for_source
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.simulation import Simulation
-from darkhorn.generator.stages import DECAY_PLACE, FLUX, LINE_OF_SIGHT, SIGHT_OF_DECAY, TARGETS
+from darkhorn.generator.stages import DECAY_PLACE, FLUX, LINE_OF_SIGHT, SIGHT_OF_DECAY, TARGETS, TIME
 from darkhorn.geometry import numi
 from darkhorn.geometry.detectors import to_beam
 from darkhorn.kernels.errors import InputError
@@ -89,6 +89,35 @@ def test_flux_and_energy_at_the_scattering_are_those_of_the_ray(
             else:
                 assert (float(seen["energy"][k]), weight[k]) == (0.02, 0.0)
         assert (chance[: np.sum(d["ntype"] == pdg)] > 0).all()  # every ray can come, however small its flux
+
+
+def test_times_of_events_are_those_of_the_rays(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Scattering: time of the ray + flight of the neutrino + time of the proton, of which there is one here. Rays
+    without a time are as fast as light from z = 0 of the beam.
+    """
+    made = table(decays(rng))
+    time = rng.uniform(0, 500, len(made))
+    time[::3] = np.nan
+    write_rays(replace(made, columns={**made.columns, "time": time}), tmp_path / "rays.h5")
+    source = {"kind": "rays", "file": str(tmp_path / "rays.h5")}
+    card = load_card({**CARD, "source": source, "detector": FRAME})
+    exp = experiment(card)
+    params = {"flux": exp.flux_params(14, 0.02), "beam": exp.beam[14], "spill": exp.spill, "parent_gamma_per_gev": 30.0}
+    params = jax.tree.map(jnp.asarray, params)
+    state, _ = RAY_FLUX.run(params, {}, [jnp.asarray(np.linspace(1e-6, 1 - 1e-6, 300))])
+    state |= {f"scatter_{a}": jnp.asarray(rng.uniform(-100, 100, 300)) for a in "xyz"}
+    state |= RAY_SIGHT.run(params, state, [])[0]
+    state |= {"flight": jnp.full(300, 90.0), "n4_e": jnp.full(300, 0.5), "n4_pz": jnp.full(300, 0.3)}
+    state |= {"n4_px": jnp.zeros(300), "n4_py": jnp.zeros(300)}
+    found = TIME.run(params, state, [jnp.full(300, 0.5)])[0]
+    star = np.asarray(params["flux"]["energy_star"])[np.asarray(state["ray"])]
+    entry = [int(np.flatnonzero(made["energy_star"] == e)[0]) for e in star]
+    light = np.sqrt(sum(made[a] ** 2 for a in "xyz")) / 29.9792458
+    born = np.where(np.isnan(time), light, time)[entry]
+    assert 0 < np.mean(np.isnan(time)[entry]) < 1
+    scatter = np.asarray(found["scatter_t"])
+    np.testing.assert_allclose(scatter, born + np.asarray(state["baseline"]) / 29.9792458, rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(found["decay_t"]) - scatter, 90 / 29.9792458 * 0.5 / 0.3, rtol=1e-10)
 
 
 def test_histogram_is_the_flux_in_the_volume(tmp_path: Path, rng: np.random.Generator) -> None:

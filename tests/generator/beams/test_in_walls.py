@@ -99,9 +99,9 @@ def test_no_meson_at_a_wall_is_lost(region: Walls, rng: np.random.Generator) -> 
 
 @pytest.mark.parametrize(("name", "material"), [("steel", IRON), ("concrete", CONCRETE)])
 def test_passage_against_steps(name: str, material: object) -> None:
-    """A muon of 1.5 GeV/c in steps of 0.02 cm (midpoint rule) until 0.1 GeV/c: length, decays, angle."""
+    """A muon of 1.5 GeV/c in steps of 0.02 cm (midpoint rule) until 0.1 GeV/c: length, decays, angle, time."""
     table = passage(13, name)
-    p, far, ends, variance = 1.5, 0.0, 0.0, 0.0
+    p, far, ends, variance, time = 1.5, 0.0, 0.0, 0.0, 0.0
     momenta = np.geomspace(0.02, 2.0, 4000)
     losses = np.asarray(energy_loss(jnp.asarray(momenta), MASS_MUON, material)) * np.hypot(momenta, MASS_MUON) / momenta  # type: ignore[arg-type]
     radiation = {"steel": 13.84 / 7.874, "concrete": 26.57 / 2.3}[name]
@@ -109,6 +109,7 @@ def test_passage_against_steps(name: str, material: object) -> None:
     while p > 0.1:
         half = p - 0.5 * step * float(np.interp(p, momenta, losses))
         ends += step * MASS_MUON / (half * CTAU_CM[13])
+        time += step * np.hypot(half, MASS_MUON) / (half * 29.9792458)
         variance += step * (0.0136 * np.hypot(half, MASS_MUON) / half**2) ** 2 / radiation
         p -= step * float(np.interp(half, momenta, losses))
         far += step
@@ -119,6 +120,7 @@ def test_passage_against_steps(name: str, material: object) -> None:
 
     assert between(table.distance) == pytest.approx(far, rel=1e-3)
     assert between(table.ends) == pytest.approx(ends, rel=1e-3)
+    assert between(table.time) == pytest.approx(time, rel=1e-3)
     assert between(table.variance) == pytest.approx(variance, rel=2e-3)
 
 
