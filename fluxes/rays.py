@@ -159,4 +159,5 @@ def joined(tables: Sequence[RayTable], where: str) -> RayTable:
     columns = {name: np.concatenate([t[name] for t in tables]) for name, *_ in COLUMNS}
     columns["weight"] = np.concatenate([t["weight"] * share for t, share in zip(tables, shares, strict=True)])
     source = f"{first.source} and {len(tables) - 1} more"
-    return RayTable(columns, first.frame, first.relocatable, pot, source, {**first.header, "files": len(tables)})
+    files = [file for t in tables for file in t.header.get("files", ())]
+    return RayTable(columns, first.frame, first.relocatable, pot, source, {**first.header, "files": files})

@@ -48,12 +48,14 @@ class RaySource:
 
     columns  place (cm), momentum and E* (GeV), spin axis, mass (GeV), weight (decays per proton), time (ns), (n,)
     energy   GeV, and flux, cm^-2 per proton, at that point, (n,)
+    stands_for  how many rays of the source each stands for: 1 where none was thinned out
     """
 
     electron: bool
     columns: dict[str, Array]
     energy: Array
     flux: Array
+    stands_for: Array
 
     def histogram(self) -> tuple[Array, Array]:
         """(edges, content): flux averaged over the volumes of decay, for the header and for thresholds."""
@@ -77,6 +79,7 @@ class RaySource:
         return {
             "electron": np.asarray(float(self.electron)),
             "per_flux": _padded(self.columns["weight"] / self.flux),
+            "stands_for": _padded(self.stands_for),
             **{name: _padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star", "time")},
         }
 
@@ -87,9 +90,22 @@ def _padded(values: Array) -> Array:
     return np.concatenate([values, np.repeat(values[-1:], (1 << max(number - 1, 1).bit_length()) - number)])
 
 
-def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource], str, str]:
-    """({pdg: rays of the flavour}, name, source) of a card with a source of rays. Raises InputError."""
-    table = rays_of_card(card)
+@dataclass(frozen=True, eq=False)
+class CardRays:
+    """The rays of a card by flavour (PDG code), the name of the beam, what they are, and for the header of events the
+    record of `_record`.
+    """
+
+    flavours: dict[int, RaySource]
+    beam: str
+    source: str
+    record: dict[str, Any]
+
+
+def ray_source(card: RunCard, detector: Detector) -> CardRays:
+    """The rays of a card with a source of rays. Raises InputError."""
+    parents = parents_of_card(card)
+    table = neutrinos_of(parents, _seed(card))
     check_frame(card, table)
     energy, flux = seen_in(table, detector, card.decay_in, _seed(card))
     reweight = card.source.reweight  # type: ignore[attr-defined]
@@ -99,14 +115,25 @@ def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource],
         columns = {**table.columns, "weight": table["weight"] * factor}
         table, flux = replace(table, columns=columns), flux * factor
         name += f", reweighted with {reweight}"
-    found = {}
+    found, errors = {}, {}
     for pdg in (14, -14, 12, -12):
         mine = (table["nu_pdg"] == pdg) & (flux > 0)
         if mine.any():
+            errors[str(pdg)] = float(np.sqrt(np.sum(flux[mine] ** 2)) / np.sum(flux[mine]))
             found[pdg] = _flavour(table.where(mine), energy[mine], flux[mine], pdg, detector, _seed(card))
     if not found:
         raise InputError("source", f"no neutrino of {table.source} in the detector", "a flux above 0", "Check it.")
-    return found, str(table.header.get("beam", "rays")), name
+    record = {**_record(parents), "flux_error": errors}
+    return CardRays(found, str(table.header.get("beam", "rays")), name, record)
+
+
+def _record(table: RayTable) -> dict[str, Any]:
+    """What says which rays they were: {source, n_rays, pot, frame, header, files: [{name, format, sha256, n_rays,
+    pot}]}; files is empty for rays that were simulated inline.
+    """
+    header = {key: value for key, value in table.header.items() if key != "files"}
+    about = {"source": table.source, "n_rays": len(table), "pot": table.pot, "frame": table.frame}
+    return {**about, "header": header, "files": list(table.header.get("files", ()))}
 
 
 def placement_of(card: RunCard) -> Placement | None:
@@ -130,11 +157,6 @@ def check_frame(card: RunCard, table: RayTable) -> None:
         found = f"the frame of the BNB for rays of {beam}"
         do = f"Add `frame`: origin and rotation of the detector in the frame of {beam}."
         raise InputError("detector.frame", found, f"the frame of {beam}", do)
-
-
-def rays_of_card(card: RunCard) -> RayTable:
-    """The rays of a card, read or simulated, with every decay chosen. Raises InputError."""
-    return neutrinos_of(parents_of_card(card), _seed(card))
 
 
 def parents_of_card(card: RunCard) -> RayTable:
@@ -168,7 +190,7 @@ def _read(files: tuple[tuple[Path, int], ...]) -> RayTable:
 def _flavour(table: RayTable, energy: Array, flux: Array, pdg: int, detector: Detector, seed: int) -> RaySource:
     order = np.argsort(energy, kind="stable")
     table, energy, flux = table.where(order), energy[order], flux[order]
-    weight = table["weight"]
+    weight, factor = table["weight"], np.ones(len(table))
     if len(table) > MOST_RAYS:
         chosen, factor = _thinned(flux, MOST_RAYS, seed)
         table, energy = table.where(chosen), energy[chosen]
@@ -179,7 +201,7 @@ def _flavour(table: RayTable, energy: Array, flux: Array, pdg: int, detector: De
         for heads, move in (("", to_detector), ("p", direction_to_detector), ("spin_", direction_to_detector)):
             moved = move(detector, *(columns[f"{heads}{a}"] for a in "xyz"))
             columns |= {f"{heads}{a}": np.asarray(values) for a, values in zip("xyz", moved, strict=True)}
-    return RaySource(abs(pdg) == 12, {**columns, "mass": table.mass, "weight": weight}, energy, flux)
+    return RaySource(abs(pdg) == 12, {**columns, "mass": table.mass, "weight": weight}, energy, flux, factor)
 
 
 def _times(table: RayTable, detector: Detector) -> Array:

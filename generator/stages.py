@@ -357,10 +357,7 @@ def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, 
     params["spill"], see `proton_time`; those of `parent_time`.
     """
     proton = proton_time(params, u[0])
-    if "birth_t" in state:
-        parent = state["birth_t"]
-    else:
-        parent = parent_time(params, state["energy"], state["birth_along"])
+    parent = state["birth_t"] if "birth_t" in state else parent_time(params, state["energy"], state["birth_along"])
     scatter = proton + parent + state["baseline"] / SPEED_OF_LIGHT
     px, py, pz = state["n4_px"], state["n4_py"], state["n4_pz"]
     momentum = jnp.sqrt(px * px + py * py + pz * pz)

@@ -295,7 +295,8 @@ class Sources:
 
     def interactions(self, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[TimedPlace, jax.Array]:
         """Beam protons where they interact, weight the probability to; and uniform numbers (3, n) for what is made."""
-        place, u = _proton_places(self.protons, key, low, high)
+        found: tuple[Place, jax.Array] = _proton_places(self.protons, key, low, high)
+        place, u = found
         return TimedPlace(*place, proton_time(self.protons, place.z)), u
 
     def mesons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Start, jax.Array]:

@@ -7,7 +7,9 @@ Root attributes  schema "darkhorn-rays", schema_version, n_rays, pot (protons on
 """
 
 import datetime
+import hashlib
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,7 +55,21 @@ def read_rays(*paths: str | Path) -> RayTable:
     Several files are one larger simulation: see `fluxes.rays.joined`. Raises InputError for a missing, foreign, newer
     or broken file, and for files that do not belong together.
     """
-    return joined([_read(Path(path)) for path in paths], ", ".join(map(str, paths)))
+    return joined([_with_record(_read(Path(path)), Path(path)) for path in paths], ", ".join(map(str, paths)))
+
+
+def _with_record(table: RayTable, path: Path) -> RayTable:
+    """The table with what names its file: header["files"] = [{name, format, sha256, n_rays, pot}]. The files that the
+    file itself was made of move to "made_of".
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    kind = table.header.get("format", SCHEMA)
+    header = {key: value for key, value in table.header.items() if key not in ("format", "files")}
+    if "files" in table.header:
+        header["made_of"] = table.header["files"]
+    header["files"] = [{"name": path.name, "format": kind, "sha256": digest, "n_rays": len(table), "pot": table.pot}]
+    return replace(table, header=header)
 
 
 def _read(path: Path) -> RayTable:

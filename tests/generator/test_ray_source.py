@@ -1,5 +1,6 @@
 """Rays as the source of a card: every neutrino is that of its ray at the place of the scattering."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from ray_files import decays, published_weight
 from darkhorn.fluxes.rays import RayTable, ray_table
 from darkhorn.generator.chain import Chain
 from darkhorn.generator.experiment import detector_of, experiment
-from darkhorn.generator.files.ray_file import write_rays
+from darkhorn.generator.files.ray_file import read_rays, write_rays
+from darkhorn.generator.header import Header
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE
 from darkhorn.generator.ray_source import RAY_FLUX, RAY_SIGHT, _thinned, for_source
 from darkhorn.generator.runcard import load_card
@@ -209,6 +211,57 @@ def test_detectors_stand_in_the_frame_of_numi(name: str) -> None:
     point = (120.0, -30.0, 500.0)
     assert to_beam(detector_of(card), *point) == pytest.approx(numi.to_beam(numi.PLACES[name], point), abs=1e-9)
     assert detector_of(load_card(name)).origin_cm != detector_of(card).origin_cm
+
+
+def test_the_header_names_the_ray_files(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Hash, format, protons and number of rays, of every file; files made of others keep their names. The hash of a run
+    changes with them.
+    """
+    made = table(decays(rng))
+    paths = [tmp_path / name for name in ("a.h5", "b.h5")]
+    for path in paths:
+        write_rays(replace(made, pot=2e5), path)
+    card = load_card({**CARD, "source": {"kind": "rays", "file": [str(path) for path in paths]}})
+    record = experiment(card).ray_record
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    expected = {"format": "darkhorn-rays", "n_rays": len(made), "pot": 2e5}
+    assert record["files"] == [{"name": p.name, "sha256": d, **expected} for p, d in zip(paths, digests, strict=True)]
+    assert (record["pot"], record["n_rays"]) == (4e5, 2 * len(made))
+    flux = experiment(card).rays[14].flux
+    assert record["flux_error"]["14"] == pytest.approx(np.sqrt(np.sum(flux**2)) / np.sum(flux))
+    write_rays(read_rays(*paths), tmp_path / "both.h5")
+    again = read_rays(tmp_path / "both.h5").header
+    assert ([f["sha256"] for f in again["made_of"]], len(again["files"])) == (digests, 1)
+    header = Header(extra={"rays": record})
+    assert header.run_hash() != Header().run_hash()
+    other = {**record, "files": [{**record["files"][0], "sha256": "0"}]}
+    assert header.run_hash() != header.replace(extra={"rays": other}).run_hash()
+
+
+@pytest.mark.slow
+def test_the_error_of_a_rate_is_the_spread_of_ray_samples(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Rates of 16 samples of 60 pions each: their spread against the mean of their errors, 15 degrees of freedom; the
+    rays make nearly all of it. A ratio of 2 in the error would be seen.
+    """
+    rates, errors = [], []
+    for _ in range(16):
+        n = 60
+        zero = np.zeros(n)
+        columns = {"x": zero, "y": zero, "z": rng.uniform(0, 4000, n), "px": rng.normal(0, 0.03, n)}
+        columns |= {"py": rng.normal(0, 0.03, n), "pz": rng.uniform(1, 4, n), "weight": rng.exponential(size=n) / n}
+        columns |= {"nu_pdg": zero + 14, "parent_pdg": zero + 211, "energy_star": zero + 0.029792}
+        path = tmp_path / "rays.h5"
+        write_rays(ray_table(columns, where="test", source="test"), path, overwrite=True)
+        simulation = Simulation.from_card(load_card({**CARD, "source": {"kind": "rays", "file": str(path)}}))
+        found = simulation.rate(precision=1e-2)
+        assert found["error"] == pytest.approx(np.hypot(found["error_integration"], found["error_rays"]))
+        assert found["channels"][0]["error"] > 0.05 * found["channels"][0]["events"]
+        rates.append(found["events"])
+        errors.append(found["error"])
+    assert simulation.run(100).header.extra["rays"]["n_rays"] == 60
+    assert found["error_integration"] < 0.2 * found["error_rays"]
+    ratio = np.std(rates, ddof=1) / np.sqrt(np.mean(np.square(errors)))
+    assert 0.4 < ratio < 1.8  # chi^2 of 15: 1e-4 in all, were rates normal
 
 
 @pytest.mark.slow
