@@ -123,7 +123,7 @@ def _error_of_rays(
     per_ray: dict[int, NDArray[np.float32]],
     row: tuple[Any, ...] | None = None,
 ) -> float:
-    """Error by the finite number of rays of all channels, or of those of one row: channels of one flavour share rays."""
+    """Error by the number of rays, of all channels or of those of one row: channels of one flavour share rays."""
     sums: dict[int, NDArray[np.float64]] = {}
     stands_for = {}
     for index, parts in per_ray.items():
