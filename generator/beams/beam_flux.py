@@ -1,16 +1,55 @@
-"""The flux of a beam at a detector, per neutrino, parent and origin."""
+"""Neutrinos of rays at a detector, and the flux of a beam there per neutrino, parent and origin."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.beams.rays import ORIGINS
+from darkhorn.generator.beams.rays import ORIGINS, Rays
+from darkhorn.generator.beams.windows import Window, point_in
+from darkhorn.generator.streams import uniforms
+from darkhorn.kernels.kinematics import Vector, four
+from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_from
+from darkhorn.kernels.sampling import table_lookup
 
 Array = NDArray[np.float64]
 EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
 NUMI_EDGES: Array = 0.05 * np.arange(801, dtype=np.float64)
+
+
+@partial(jax.jit, static_argnames=("polarised",))
+def neutrinos_at(
+    rays: Rays,
+    mass: jax.Array,
+    before_mass: jax.Array,
+    branching: jax.Array,
+    quantiles: jax.Array,
+    at: Window,
+    key: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    polarised: str,
+) -> tuple[jax.Array, jax.Array]:
+    """Energy (GeV) and flux (cm^-2 per proton) of one neutrino of every ray, at a random point of a window. (n,)."""
+    u = uniforms(key, low, high, 4)
+    d = point_in(at, u[0], u[1], u[3]).plus(Vector(-rays.x, -rays.y, -rays.z))
+    far = d.norm()
+    n = d.scale(1 / far)
+    p = rays.momentum
+    parent = four(jnp.sqrt(p.dot(p) + mass * mass), p)
+    star = table_lookup(quantiles, u[2] * (quantiles.shape[0] - 1))
+    energy, per_solid_angle = seen_from(parent, mass, star, n)
+    flux = rays.weight * branching * per_solid_angle / (far * far)
+    if polarised:
+        q = rays.before
+        source = four(jnp.sqrt(q.dot(q) + before_mass * before_mass), q)
+        cosine = muon_spin_cosine(parent, source, mass, n)
+        flux = flux * muon_decay_factor(2 * star / mass, cosine, polarised == "e")
+    return energy, flux
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,8 @@ from darkhorn.fluxes.charged_daughters import daughters_of
 from darkhorn.fluxes.decay_line import CTAU_CM, MASS
 from darkhorn.fluxes.hadron_cross_sections import MASSES
 from darkhorn.fluxes.neutrino_spectra import emissions
-from darkhorn.generator.beams.beam_flux import EDGES, NUMI_EDGES, BeamFlux
+from darkhorn.generator.beams.beam_flux import EDGES, NUMI_EDGES, BeamFlux, neutrinos_at
+from darkhorn.generator.beams.horn_muons import Born, flown_rays, gathered, muon_medium, split, started
 from darkhorn.generator.beams.in_walls import at_wall, kaons_at_rest, muons_in_walls, passages, pions_at_rest
 from darkhorn.generator.beams.neutral_mesons import BATCHES, NO_NEUTRALS, NeutralMesons, NeutralSource
 from darkhorn.generator.beams.propagate import CTAU, Outcome, Start, medium, propagate, skin_depth
@@ -35,16 +35,13 @@ from darkhorn.generator.beams.rays import (
     walls,
 )
 from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions, proton_time
-from darkhorn.generator.beams.windows import Window, point_in, window
+from darkhorn.generator.beams.windows import window
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.geometry.beams import BEAMLINES
 from darkhorn.geometry.horns import ideal
 from darkhorn.kernels.constants import MASS_MUON
 from darkhorn.kernels.errors import InputError, did_you_mean
-from darkhorn.kernels.kinematics import Vector, four
-from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_from
-from darkhorn.kernels.sampling import table_lookup
 
 Array = NDArray[np.float64]
 MODES = ("neutrino", "antineutrino")
@@ -53,6 +50,10 @@ NUCLEONS = (2212, 2112)
 # K+ that come to rest in the hadron absorber of NuMI, per proton on target: Spitz, Phys. Rev. D 89 (2014) 073007; other
 # simulations spread by a factor 2 about it
 STOPPED_KAONS = 0.085
+
+
+# Muons born in target and horns, by PDG code and origin: they are carried together at the end of a round
+HornBorn = dict[tuple[int, int], list[Born]]
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,22 @@ class BeamSimulation:
         self.neutral = NeutralSource(beam, mesons)
         self.hadrons = hadrons_of(beam)
         self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
+        self._muon_media = {pdg: muon_medium(self._media[-211 * pdg // 13]) for pdg in (13, -13)}
         self._walls = walls(beam.decay_region)
         self._muons, self._pions = passages(13), passages(211)
         self._skin = skin_depth(beam)
 
     def batches(self, seed: int, number: int) -> Iterator[Batch]:
         """Rays of round `number` (0, 1, ...): batches of every component."""
+        born: HornBorn = {}
         for pdg, share in self.hadrons.shares.items():
             for part in range(share):
-                yield from self._primary(pdg, seed, number * share + part)
-        yield from self._short_kaons(seed, number)
+                yield from self._primary(pdg, seed, number * share + part, born)
+        yield from self._short_kaons(seed, number, born)
         if self.secondaries:
-            yield from self._nucleons(seed, number)
+            yield from self._nucleons(seed, number, born)
+        for (pdg, origin), parts in born.items():
+            yield from self._horn_muons(pdg, origin, gathered(parts), seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
             at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
             label = f"{self.beam.name}/absorber/321"
@@ -134,9 +139,17 @@ class BeamSimulation:
         return found
 
     def _decays(
-        self, pdg: int, origin: int, outcome: Flown, extrapolated: jax.Array, label: str, seed: int, number: int
+        self,
+        pdg: int,
+        origin: int,
+        outcome: Flown,
+        extrapolated: jax.Array,
+        label: str,
+        seed: int,
+        number: int,
+        horn_born: HornBorn,
     ) -> Iterator[Batch]:
-        """Rays of a species and of its daughters that decay to neutrinos."""
+        """Rays of a species and of its daughters that decay to neutrinos; muons of pions in horns go to `horn_born`."""
         at = self._numbers(label + "/decay", seed, number)
         mass, ctau = jnp.asarray(MASSES[pdg]), jnp.asarray(CTAU[pdg])
         rays = rays_of(outcome, extrapolated, mass, ctau, self._walls, *at)
@@ -162,6 +175,9 @@ class BeamSimulation:
             remember = jnp.asarray(float(made.polarised))
             found, born = daughters(rays, *map(jnp.asarray, numbers), self._walls, key, *twice, remember)
             parent = pdg if made.polarised else 0
+            if muon and abs(pdg) == 211:
+                first, found, born = split(found, born)
+                horn_born.setdefault((kind, origin), []).append(first)
             yield Batch(kind, origin if muon else KAON, tag, number, found, parent)
             if muon:
                 yield from self._in_walls(kind, origin, found, born, tag, seed, number, twice, parent, mass)
@@ -208,13 +224,30 @@ class BeamSimulation:
             tag = label + "/rest"
             yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number), before)
 
-    def _primary(self, pdg: int, seed: int, number: int) -> Iterator[Batch]:
+    def _horn_muons(self, pdg: int, origin: int, born: Born, seed: int, number: int) -> Iterator[Batch]:
+        """Muons that start in target and horns: as those of `_decays` behind them."""
+        label = f"{self.beam.name}/horn/{origin}/{pdg}"
+        start, at = started(born), self._numbers(label, seed, number)
+        outcome: Outcome = propagate(start, self._muon_media[pdg], *at, self._skin)
+        flown: Flown = timed(outcome, start, born.place.time, jnp.asarray(MASS_MUON))
+        at = self._numbers(label + "/decay", seed, number)
+        rays, leaving, there, resting = flown_rays(born, flown, self._walls, *at)
+        pion = -211 * pdg // 13
+        yield Batch(pdg, origin, label, number, rays, pion)
+        low, high = split_index(np.arange(2 * number * self.batch, 2 * (number + 1) * self.batch))
+        words, mass = (jnp.asarray(low), jnp.asarray(high)), jnp.asarray(MASSES[211])
+        yield from self._in_walls(pdg, origin, leaving, there, label, seed, number, words, pion, mass)
+        if pdg == -13:
+            tag = label + "/stop"
+            yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number))
+
+    def _primary(self, pdg: int, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         label = f"{self.beam.name}/primary/{pdg}"
         at = self._numbers(label, seed, number)
         start, extrapolated = self.sources.mesons(pdg, *at)
         start = start._replace(weight=start.weight / (self.hadrons.shares[pdg] * self.batch))
         outcome = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at)
-        yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number)
+        yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number, born)
         if self.secondaries and abs(pdg) == 211:
             for same in (True, False):
                 new = pdg if same else -pdg
@@ -224,7 +257,7 @@ class BeamSimulation:
                 start = pions_of_pions(outcome.interaction.place, *at, same=same, spectrum=spectrum)
                 outside = jnp.ones_like(extrapolated)
                 found = self._carry(new, start, outcome.interaction.time, at)
-                yield from self._decays(new, TERTIARY, found, outside, tag, seed, number)
+                yield from self._decays(new, TERTIARY, found, outside, tag, seed, number, born)
 
     def _neutral(self, pdg: int, seed: int, number: int) -> Batch:
         """pi0 or eta of beam protons."""
@@ -233,7 +266,7 @@ class BeamSimulation:
         place = place._replace(weight=place.weight / (BATCHES * self.batch))
         return Batch(pdg, PRIMARY, label, number, self.neutral.rays(pdg, place, u))
 
-    def _short_kaons(self, seed: int, number: int) -> Iterator[Batch]:
+    def _short_kaons(self, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         """Pions of K0_S, which are made as K0_L are."""
         label = f"{self.beam.name}/primary/310"
         at = self._numbers(label, seed, number)
@@ -245,9 +278,9 @@ class BeamSimulation:
             pions, delay = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
             time = proton_time(self.sources.protons, start.z) + delay
             found = self._carry(made.pdg, pions, time, at)
-            yield from self._decays(made.pdg, KAON, found, extrapolated, tag, seed, number)
+            yield from self._decays(made.pdg, KAON, found, extrapolated, tag, seed, number, born)
 
-    def _nucleons(self, seed: int, number: int) -> Iterator[Batch]:
+    def _nucleons(self, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""
         label = f"{self.beam.name}/nucleon"
         hits: dict[int, list[TimedPlace]] = {pdg: [] for pdg in NUCLEONS}
@@ -270,42 +303,11 @@ class BeamSimulation:
                 at = self._numbers(tag, seed, number)
                 made, extrapolated = self.sources.mesons_of(meson, pdg, place.place, *at)
                 found = self._carry(meson, made, place.time, at)
-                yield from self._decays(meson, NUCLEON, found, extrapolated, tag, seed, number)
+                yield from self._decays(meson, NUCLEON, found, extrapolated, tag, seed, number, born)
             for meson in self.neutral.wanted.species:
                 tag = f"{label}/{pdg}/{meson}"
                 u = uniforms(*self._numbers(tag, seed, number), 3)
                 yield Batch(meson, NUCLEON, tag, number, self.neutral.rays(meson, place, u))
-
-
-@partial(jax.jit, static_argnames=("polarised",))
-def neutrinos_at(
-    rays: Rays,
-    mass: jax.Array,
-    before_mass: jax.Array,
-    branching: jax.Array,
-    quantiles: jax.Array,
-    at: Window,
-    key: jax.Array,
-    low: jax.Array,
-    high: jax.Array,
-    polarised: str,
-) -> tuple[jax.Array, jax.Array]:
-    """Energy (GeV) and flux (cm^-2 per proton) of one neutrino of every ray, at a random point of a window. (n,)."""
-    u = uniforms(key, low, high, 4)
-    d = point_in(at, u[0], u[1], u[3]).plus(Vector(-rays.x, -rays.y, -rays.z))
-    far = d.norm()
-    n = d.scale(1 / far)
-    p = rays.momentum
-    parent = four(jnp.sqrt(p.dot(p) + mass * mass), p)
-    star = table_lookup(quantiles, u[2] * (quantiles.shape[0] - 1))
-    energy, per_solid_angle = seen_from(parent, mass, star, n)
-    flux = rays.weight * branching * per_solid_angle / (far * far)
-    if polarised:
-        q = rays.before
-        source = four(jnp.sqrt(q.dot(q) + before_mass * before_mass), q)
-        cosine = muon_spin_cosine(parent, source, mass, n)
-        flux = flux * muon_decay_factor(2 * star / mass, cosine, polarised == "e")
-    return energy, flux
 
 
 def beamline(name: str) -> Beamline:
