@@ -75,6 +75,7 @@ def started(born: Born) -> Start:
     return Start(b.z, Track(b.x, b.y, q.x, q.y, size), weight)
 
 
+@jax.jit
 def spin_carried(before: Vector, born: Vector, now: Vector) -> Vector:
     """The momentum of a pion that gives a muon of momentum `now` the spin of one of momentum `born` from a pion of
     momentum `before`, with the spin turned as the momentum was. Shapes (n,); GeV.
@@ -89,7 +90,8 @@ def spin_carried(before: Vector, born: Vector, now: Vector) -> Vector:
 
     axis = boost_to_rest(whole(before, MASS_PION), whole(born, MASS_MUON), mass)
     turned = four(axis.e, _turned(axis.p, born.scale(1 / born.norm()), now.scale(1 / now.norm())))
-    return boost_from_rest(turned, whole(now, MASS_MUON), mass).p
+    found: Vector = boost_from_rest(turned, whole(now, MASS_MUON), mass).p
+    return found
 
 
 def _turned(v: Vector, a: Vector, b: Vector) -> Vector:

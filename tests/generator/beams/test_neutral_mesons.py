@@ -132,6 +132,7 @@ def batches() -> list[Batch]:
     return [simulation._neutral(pdg, 1, part) for pdg in (111, 221) for part in (0, 1)]
 
 
+@pytest.mark.slow
 def test_rays_of_the_beam(batches: list[Batch]) -> None:
     """Weights add up to mesons per proton on target; they decay where protons interact, down the target."""
     found = per_proton(batches, PRIMARY)

@@ -83,7 +83,9 @@ def test_a_muon_starts_when_its_pion_decays(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(np.asarray(made.time), 21 + away / (beta(q, 0.1056583755) * C), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("low", "high", "allowed"), [(0.3, 4.0, 0.06), (0.15, 0.3, 0.16)])
+@pytest.mark.parametrize(
+    ("low", "high", "allowed"), [(0.3, 4.0, 0.06), pytest.param(0.15, 0.3, 0.16, marks=pytest.mark.slow)]
+)
 def test_bent_tracks_against_their_length(low: float, high: float, allowed: float, rng: np.random.Generator) -> None:
     """Pions through the horn of the BNB in steps of 1 cm whose lengths add up: 99 % within `allowed` ns of the straight
     line between the ends. That line is shorter for all of them.
@@ -120,6 +122,7 @@ def test_lives_at_rest(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(np.asarray(stopped_kaons(0.1, 72238.0, 4).time), 72238 / C)
 
 
+@pytest.mark.slow
 def test_muons_in_walls_slow_down_in_time(rng: np.random.Generator) -> None:
     """Between the flight at the first and at the last speed; at rest after all of it."""
     p = np.full(N, 1.5)
