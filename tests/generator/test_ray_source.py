@@ -238,7 +238,7 @@ def test_the_header_names_the_ray_files(tmp_path: Path, rng: np.random.Generator
     assert header.run_hash() != header.replace(extra={"rays": other}).run_hash()
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_the_error_of_a_rate_is_the_spread_of_ray_samples(tmp_path: Path, rng: np.random.Generator) -> None:
     """Rates of 16 samples of 60 pions each: their spread against the mean of their errors, 15 degrees of freedom; the
     rays make nearly all of it. A ratio of 2 in the error would be seen.
