@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import core_schema
 
-from darkhorn.generator.card_errors import shown
+from darkhorn.generator.card_errors import CardErrors, shown
 from darkhorn.generator.card_models import (
     MAX_SEED,
     FilePath,
@@ -118,7 +118,14 @@ class BeamlineSource(SourceSection):
     )
 
     @model_validator(mode="after")
-    def _with_spill(self) -> Self:
+    def _consistent(self) -> Self:
+        problems = [
+            InputError(key, shown(getattr(self, key)), "only with `mesons`", "Remove it, or add `mesons: [pi0, eta]`.")
+            for key in ("pi0_per_pot", "eta_per_pi0")
+            if getattr(self, key) is not None and self.mesons is None
+        ]
+        if problems:
+            raise CardErrors(problems)
         if "spill" not in self.model_fields_set and self.beam in BEAMS:
             self.fill(spill=BEAMS[self.beam].spill)
         return self

@@ -183,6 +183,7 @@ def test_chains() -> None:
         ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": ["pi+"]}, "pi0"),
         ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": "pi0"}, "brackets"),
         ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": ["eta"], "eta_per_pi0": 0}, "> 0"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "pi0_per_pot": 0.9}, "only with `mesons`"),
         ({"kind": "raise", "file": "rays.h5"}, "rays"),
     ],
 )
