@@ -3,8 +3,8 @@
     model: {name: dark-neutrino, mediator: dipole, hnl: dirac, m4: 150 MeV, mu_tr_mu4: 1e-6 GeV^-1}
     model: {name: dark-neutrino, mediator: scalar, hnl: dirac, m4: 150 MeV, mhprime: 60 MeV, s_mu4: 1e-4, theta: 1e-3}
 
-One to three states: N4, with m5 also N5, with m6 also N6. The beam makes those that couple to it; each decays to lighter
-states and to neutrinos.
+One to three states: N4, with m5 also N5, with m6 also N6. The beam makes those that couple to it; each decays to
+lighter states and to neutrinos.
 """
 
 import itertools
@@ -80,9 +80,9 @@ class MediatorSection(ModelSection):
         made = {i for i in states if any(self.beam_couplings(i))}
         if not made:
             names = [f"{self.coupling}_{flavour}{states[-1]}" for flavour in FLAVOURS]
-            others = "".join(f", or of N{i}" for i in reversed(states[:-1]))
+            lighter = "".join(f", or of N{i}" for i in reversed(states[:-1]))
             do = f"Add for example `{names[1]}: {self.example}`."
-            problems.append(InputError(names[1], "no coupling above 0", f"one of {', '.join(names)} > 0{others}", do))
+            problems.append(InputError(names[1], "no coupling above 0", f"one of {', '.join(names)} > 0{lighter}", do))
             return problems
         reached = set(made)
         for _ in states:

@@ -92,7 +92,8 @@ class _Mediated(States):
 
     def widths(self, model: Params) -> Widths:
         """`partial_widths`, compiled."""
-        return host_widths(model, self)
+        found: Widths = host_widths(model, self)
+        return found
 
     def numbers(self, model: Params, transitions: tuple[Transition, ...]) -> Transitions:
         """Masses and couplings of transitions, and the total width of h'."""

@@ -39,7 +39,7 @@ EXCHANGE = {"dipole": "photon exchange (transition magnetic moment)", "scalar": 
 
 
 def couplings(
-    card: RunCard, model: Params, produced: str, what: Nuclide, regime: str, projectile: int
+    mediator: str, card: RunCard, model: Params, produced: str, what: Nuclide, regime: str, projectile: int
 ) -> dict[str, Any]:
     """The part of a channel's parameters from which `prepare` makes what is exchanged."""
     nucleus = regime == "coherent"
@@ -50,7 +50,7 @@ def couplings(
         "protons": what.Z if nucleus else float(regime == "p-elastic"),
         "neutrons": what.A - what.Z if nucleus else float(regime == "n-elastic"),
         "q2_scale": SCALE_NUCLEUS if nucleus else SCALE_NUCLEON,
-        "q2_floor": FLOOR_GAS[card.model.mediator] if gas else 0.0,
+        "q2_floor": FLOOR_GAS[mediator] if gas else 0.0,
         "signs": shared.signs_of(bool(model["majorana"] > 0), projectile),
     }
     arrays: dict[str, Any] = {key: np.asarray(value, np.float64) for key, value in numbers.items()}
@@ -62,7 +62,7 @@ def build(card: RunCard) -> Build:
     model, scheme = model_of(card), scheme_of(card)
     warn_of_limits(model, scheme)
     paths = paths_of(card, model, scheme)
-    scattering = partial(couplings, card, model)
+    scattering = partial(couplings, scheme.mediator, card, model)
     channels = shared.channels_of(card, [production_of(card, model, scheme, p, paths, scattering) for p in paths])
     masses = {**masses_in_header(model, scheme), "photon": 0.0}
     boson = None
@@ -87,7 +87,7 @@ def total_cross_section(
 def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:
     """Rows of `darkhorn xsec`."""
     model, scheme = model_of(card), scheme_of(card)
-    made = made_by_the_beam(model, scheme, partial(couplings, card, model))
+    made = made_by_the_beam(model, scheme, partial(couplings, scheme.mediator, card, model))
     return shared.xsec_rows(card, energies, targets, made, partial(total_cross_section, scheme))
 
 

@@ -71,7 +71,8 @@ class Scheme(States):
 
     def widths(self, model: Params) -> Widths:
         """`partial_widths`, compiled."""
-        return host_widths(model, self)
+        found: Widths = host_widths(model, self)
+        return found
 
     def beam_couplings(self, model: Params) -> jax.Array:
         """`beam_vertices`."""

@@ -1,9 +1,9 @@
 """Decays of dark neutrinos that are generated, with any mediator: which final states a card asks for, and the numbers
 of each.
 
-A path is N -> daughter l+ l- or N -> daughter gamma, or two such decays one after the other. Every path of every state that mixes with the
-beam is a set of channels of its own. Those of one form share their compiled program: what distinguishes them (masses,
-couplings, widths) is chosen by arrays of zeros and ones, `params["path"]`.
+A path is N -> daughter l+ l- or N -> daughter gamma, or two such decays one after the other. Every path of every state
+that couples to the beam is a set of channels of its own. Those of one form share their compiled program: what
+distinguishes them (masses, couplings, widths) is chosen by arrays of zeros and ones, `params["path"]`.
 """
 
 from collections.abc import Callable, Iterable
@@ -173,7 +173,7 @@ def form_of(path: Path, scheme: States) -> Form:
 def _step(
     model: Params, scheme: States, widths: Widths, path: Params, signs: jax.Array, virtual: bool
 ) -> dict[str, Any]:
-    """What the stages read of one step. path: `transition`, `final`; signs (2,): shares of daughter and antidaughter."""
+    """What the stages read of one step. path: `transition`, `final`; signs (2,): shares of daughter, antidaughter."""
     every = scheme.numbers(model, scheme.transitions)
     chosen, pair = path["transition"], path["final"]
     totals = jnp.stack([total_width(widths, name) for name in scheme.states])[scheme.parents]

@@ -1,5 +1,5 @@
-"""Records of dark-neutrino upscattering followed by one or two decays to a pair of leptons or a photon: one topology per
-kind of event.
+"""Records of dark-neutrino upscattering followed by one or two decays to a pair of leptons or a photon: one topology
+per kind of event.
 
 Roles: nu, target, [struck, remnant], the state that the beam makes (n4, n5 or n6), recoil, its daughter (nu_out, or a
 lighter state), [zprime or hprime], em, ep: the negative and the positive lepton, electrons or muons; or gamma. A second

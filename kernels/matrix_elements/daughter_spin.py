@@ -1,9 +1,10 @@
-"""The spin that the daughter of a heavy neutral lepton takes over, for its own decay: N -> daughter X with any mediator.
+"""The spin that the daughter of a heavy neutral lepton takes over from N -> daughter X, with any mediator.
 
-In all these vertices the daughter k has the chirality of P_L, so that at fixed momenta the squared amplitude of a Dirac
-N is proportional to Q.(k - m_k s), s the spin four-vector of the daughter. In its rest frame that is m_k (Q0 + Q.s): the
-polarisation is Q/Q0. Q is made of X and of K = P + o h m S, with P, S and h (-1 to 1) momentum, spin axis and
-polarisation of the parent; o = -1 for a Z', which keeps chirality, +1 for a moment or a scalar, which flip it.
+In all these vertices the daughter k has the chirality of P_L, so that at fixed momenta the squared amplitude of a
+Dirac N is proportional to Q.(k - m_k s), s the spin four-vector of the daughter. In its rest frame that is
+m_k (Q0 + Q.s): the polarisation is Q/Q0. Q is made of X and of K = P + o h m S, with P, S and h (-1 to 1) momentum,
+spin axis and polarisation of the parent; o = -1 for a Z', which keeps chirality, +1 for a moment or a scalar, which
+flip it.
 
     Z', on shell or virtual     Q = (K.l-) l+ + (K.l+) l- + m_l^2 K            `spin_by_vector`
     photon                      Q = k_photon: full polarisation, whatever h
@@ -24,7 +25,7 @@ from darkhorn.kernels.kinematics import FourVector, Vector, boost_from_rest, boo
 def chiral_momentum(
     momentum: FourVector, m: jax.Array, polarisation: jax.Array, axis: Vector, orientation: float
 ) -> FourVector:
-    """K = P + o h m S of a state of mass m (GeV) whose polarisation h is along `axis` in its rest frame. Shapes (n,)."""
+    """K = P + o h m S of a state of mass m (GeV), of polarisation h along `axis` in its rest frame. Shapes (n,)."""
     spin = boost_from_rest(four(jnp.zeros_like(axis.x), axis), momentum, m)
     return momentum.plus(_scaled(spin, orientation * polarisation * m))
 

@@ -22,14 +22,14 @@ from darkhorn.generator.processes.dark_neutrino_cascade import (
     ESCAPE_FORCED,
     SECOND_FORCED,
     SECOND_FREE,
-    SECOND_PAIR,
-    SECOND_PRODUCTS,
+    second_decay,
 )
 from darkhorn.generator.processes.dark_neutrino_displaced import BACKTRACK_FLIGHTS, FLIGHTS_FORCED, FLIGHTS_FREE
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass, line_shape
-from darkhorn.generator.processes.dark_neutrino_stages import PRODUCTS
+from darkhorn.generator.processes.dark_neutrino_stages import FIRST_DECAY
 from darkhorn.generator.stages import DECAY_FORCED, DECAY_FREE
 from darkhorn.geometry.volumes import Box
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel
 from darkhorn.kernels.matrix_elements.upscattering import Target
 
 Real = NDArray[np.float64]
@@ -70,11 +70,18 @@ def common() -> Params:
 def cascade(rng: np.random.Generator, m_zprime: float = 0.25, n: int = N) -> tuple[Params, State]:
     """A produced N6 that has decayed to N5 and a pair, each with other momenta, and the numbers of the second decay."""
     step = {"m_n": M5, "m_j": M4, "m_zprime": m_zprime, "m_lepton": LEPTON, "majorana": 0.0, "polarised": 1.0}
-    virtual = {"width_n": 1e-12, "width_zprime": 0.03, "decay_coupling": 1.0, "charge_coupling": 1e-3}
+    numbers = scalars(
+        m=M5, m_j=M4, m_vector=m_zprime, width_vector=0.03, m_lepton=LEPTON, coupling=1.0, lepton_coupling=1e-3,
+        majorana=0.0,
+    )  # fmt: skip
     params = {
         **common(),
         **scalars(m_n=M6, m_j=M5, m_lepton=LEPTON, helicity=-1.0, helicity_frame=1.0, polarised=1.0, ctau_n=20.0),
-        "second": {**scalars(**step, **virtual, branching=0.3, ctau_n=60.0), **SHARES},
+        "second": {
+            **scalars(**step, width_n=1e-12, branching=0.3, ctau_n=60.0),
+            **SHARES,
+            "dilepton": DileptonModel(**numbers),
+        },
         "later": scalars(branching=0.7, ctau_n=60.0),
     }
     neutrino = momentum(rng, "nu", 0.0, 1.0, n)
@@ -172,7 +179,8 @@ def test_the_density_of_a_second_decay_is_that_of_the_amplitude_and_of_the_sampl
     """Its shape is |M|^2 times phase space, from momenta in the frame of the detector; and the mean of factor/density
     over what is sampled is the volume of the coordinates (pull: once in a million runs).
     """
-    stage, m_zprime = (SECOND_PRODUCTS, 0.06) if kind == "on shell" else (SECOND_PAIR, 0.25)
+    step, m_zprime = ("vector", 0.06) if kind == "on shell" else ("pair", 0.25)
+    stage = second_decay("vector", "pair", step)
     params, state = cascade(rng, m_zprime, 4000)
     event, factor = drawn_once(stage, params, state, rng)
     found = density(stage, params, event)
@@ -332,10 +340,10 @@ def test_the_density_of_a_drawn_mass_is_that_of_its_sampling(rng: np.random.Gene
     mass = np.asarray(event["n4_mass"])
     assert np.ptp(mass) > 0.01
     event |= columns(momentum(rng, "n4", mass, 0.5))
-    made, factor = drawn_once(at_mass(PRODUCTS), params, event, rng)
-    found = density(at_mass(PRODUCTS), params, made)
-    assert PRODUCTS.density is not None
-    of_one = jax.jit(PRODUCTS.density)
+    made, factor = drawn_once(at_mass(FIRST_DECAY["vector"]), params, event, rng)
+    found = density(at_mass(FIRST_DECAY["vector"]), params, made)
+    assert FIRST_DECAY["vector"].density is not None
+    of_one = jax.jit(FIRST_DECAY["vector"].density)
     for i in range(3):
         fixed = {**params, "m_n": made["n4_mass"][i], "branching": jnp.asarray(factor[i])}
         values = np.asarray(of_one(fixed, made))
