@@ -8,8 +8,9 @@ there are; GeV), majorana (0 or 1), `beam` (k, 3), the couplings of the k states
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -96,14 +97,15 @@ class _Mediated(States):
         return found
 
     def numbers(self, model: Params, transitions: tuple[Transition, ...]) -> Transitions:
-        """Masses and couplings of transitions, and the total width of h'."""
+        """Masses and couplings of transitions, with the width that a virtual mediator has there."""
         masses = masses_of(model)
         m, m_j = (jnp.stack([masses[self.index(t[side])] for t in transitions]) for side in (0, 1))
         coupling = jnp.stack([coupling_of(model, self, t) for t in transitions])
-        return Transitions(m, m_j, jnp.broadcast_to(self._boson_width(model), m.shape), coupling)
+        width = jnp.stack([self._width_below(model, free) for free in m - m_j])
+        return Transitions(m, m_j, width, coupling)
 
-    def _boson_width(self, model: Params) -> jax.Array:
-        return jnp.zeros_like(model["m4"])
+    def _width_below(self, model: Params, room: jax.Array) -> jax.Array:
+        return jnp.zeros_like(room)
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,8 @@ class ScalarScheme(_Mediated):
         of_neutrons = params["neutrons"] * matter_coupling(model, "n_S")
         return ScalarExchange(model["mhprime"], _own(params) * (of_protons + of_neutrons))
 
-    def _boson_width(self, model: Params) -> jax.Array:
-        return sum(scalar_widths(model, self).values(), jnp.zeros_like(model["m4"]))
+    def _width_below(self, model: Params, room: jax.Array) -> jax.Array:
+        return scalar_width_below(model, self, room)
 
 
 def _own(params: Params) -> jax.Array:
@@ -244,29 +246,64 @@ def coupling_of(model: Params, scheme: States, transition: Transition) -> jax.Ar
     return coupling
 
 
-def _pairs(model: Params, scheme: ScalarScheme) -> dict[str, tuple[float, Any]]:
-    """(mass of the final state, partial width as a function of the mass of h') of its decays to ordinary particles."""
+class _Matter(NamedTuple):
+    """Decays of h' to ordinary particles: where each opens (GeV), and its width as a function of the mass of h'."""
 
-    def leptons(name: str, mass: float) -> Any:
+    opens: float
+    width: Callable[[jax.Array], jax.Array]
+
+
+def _matter(model: Params, light: bool) -> dict[str, _Matter]:
+    """By name; photons and pions only where h' is `light` enough for its decays to hadrons to be known."""
+
+    def leptons(name: str, mass: float) -> Callable[[jax.Array], jax.Array]:
         return lambda q: width_scalar_to_leptons(q, jnp.full_like(q, mass), matter_coupling(model, f"{name}_S"))
 
-    found = {f"{name}+ {name}-": (2 * mass, leptons(name, mass)) for name, mass in LEPTONS.items()}
-    if scheme.light:
+    found = {f"{name}+ {name}-": _Matter(2 * mass, leptons(name, mass)) for name, mass in LEPTONS.items()}
+    if light:
         sine = jnp.sin(model["theta"])
-        found["gamma gamma"] = (LIGHTEST_PHOTONS, lambda q: width_scalar_to_photons(q, sine))
-        found["pi pi"] = (2 * MASS_PION, lambda q: width_scalar_to_pions(q, sine))
+        found["gamma gamma"] = _Matter(LIGHTEST_PHOTONS, lambda q: width_scalar_to_photons(q, sine))
+        found["pi pi"] = _Matter(2 * MASS_PION, lambda q: width_scalar_to_pions(q, sine))
     return found
+
+
+class _Neutral(NamedTuple):
+    """Decays of h' to two states, or a state and a neutrino: masses (GeV) and couplings, (p,) each."""
+
+    m_1: jax.Array
+    m_2: jax.Array
+    coupling: jax.Array
+
+    def width(self, q: jax.Array, majorana: jax.Array) -> jax.Array:
+        """Partial widths for an h' of mass q. Shapes: (p,) broadcast with q."""
+        return width_scalar_to_neutral_pair(q, self.m_1, self.m_2, self.coupling, majorana)
+
+
+def _neutral(model: Params, scheme: ScalarScheme) -> tuple[tuple[str, ...], _Neutral]:
+    masses = masses_of(model)
+    m_1, m_2 = (jnp.stack([masses[scheme.index(t[side])] for t in scheme.transitions]) for side in (1, 0))
+    coupling = jnp.stack([coupling_of(model, scheme, t) for t in scheme.transitions])
+    return tuple(f"{daughter} {parent}" for parent, daughter in scheme.transitions), _Neutral(m_1, m_2, coupling)
 
 
 def scalar_widths(model: Params, scheme: ScalarScheme) -> dict[str, jax.Array]:
     """Partial widths of h' in GeV: leptons, photons, pions, and every two states that it couples."""
-    mass, majorana, masses = model["mhprime"], model["majorana"], masses_of(model)
-    found = {name: partial(mass) for name, (_, partial) in _pairs(model, scheme).items()}
-    for parent, daughter in scheme.transitions:
-        m, m_j = masses[scheme.index(parent)], masses[scheme.index(daughter)]
-        coupling = coupling_of(model, scheme, (parent, daughter))
-        found[f"{daughter} {parent}"] = width_scalar_to_neutral_pair(mass, m_j, m, coupling, majorana)
-    return found
+    mass = model["mhprime"]
+    names, pairs = _neutral(model, scheme)
+    neutral = pairs.width(mass, model["majorana"])
+    found = {name: decay.width(mass) for name, decay in _matter(model, scheme.light).items()}
+    return found | {name: neutral[i] for i, name in enumerate(names)}
+
+
+def scalar_width_below(model: Params, scheme: ScalarScheme, room: jax.Array) -> jax.Array:
+    """Width (GeV) of h' in the propagator of a transition that leaves it the mass `room` (GeV): what it can decay to
+    there, as for a Z' (`dark_neutrino_model.zprime_width_below`).
+    """
+    mass = model["mhprime"]
+    _, pairs = _neutral(model, scheme)
+    neutral = jnp.where(pairs.m_1 + pairs.m_2 < room, pairs.width(mass, model["majorana"]), 0.0)
+    matter = [jnp.where(decay.opens < room, decay.width(mass), 0.0) for decay in _matter(model, scheme.light).values()]
+    return sum(matter, jnp.sum(neutral))
 
 
 def partial_widths(model: Params, scheme: DipoleScheme | ScalarScheme) -> Widths:
@@ -299,20 +336,24 @@ def _all_scalar_widths(model: Params, scheme: ScalarScheme) -> Widths:
         for i, (parent, daughter) in enumerate(scheme.on_shell):
             found[parent][f"{daughter} Hprime"] = real[i]
     if scheme.virtual:
-        light = {name: value for name, value in _pairs(model, replace(scheme, light=True)).items() if "tau" not in name}
-        lowest = jnp.asarray([least for least, _ in light.values()])
+        matter = {name: decay for name, decay in _matter(model, light=True).items() if "tau" not in name}
+        names, pairs = _neutral(model, scheme)
+        wide = _Neutral(*(array[None, :, None, None] for array in pairs))
 
         def each(q: jax.Array) -> jax.Array:
             """One partial width for each row of q (transitions, pairs, cells, nodes): one integral to compile."""
-            return jnp.stack([partial(q[:, i]) for i, (_, partial) in enumerate(light.values())], axis=1)
+            seen = jnp.stack([decay.width(q[:, i]) for i, decay in enumerate(matter.values())], axis=1)
+            return jnp.concatenate([seen, wide.width(q[:, len(matter) :], majorana)], axis=1)
 
         t = scheme.numbers(model, scheme.virtual)
-        m, m_j, width, coupling = (jnp.broadcast_to(a[:, None], (len(a), len(light))) for a in t)
+        lowest = jnp.concatenate([jnp.asarray([decay.opens for decay in matter.values()]), pairs.m_1 + pairs.m_2])
+        m, m_j, width, coupling = (a[:, None] for a in t)
         through = width_through_vector(
-            m, m_j, mass, width, lowest[None], coupling, majorana, each, width_to_boson=width_to_scalar
-        )
+            m, m_j, mass[None, None], width, lowest[None], coupling, majorana[None, None], each,
+            width_to_boson=width_to_scalar,
+        )  # fmt: skip
         for i, (parent, daughter) in enumerate(scheme.virtual):
-            found[parent] |= {f"{daughter} {name}": through[i, k] for k, name in enumerate(light)}
+            found[parent] |= {f"{daughter} {name}": through[i, k] for k, name in enumerate((*matter, *names))}
     return {**found, "Hprime": scalar_widths(model, scheme)}
 
 

@@ -86,11 +86,11 @@ def by_scalar(rng: np.random.Generator) -> Decay:
 
 
 def of_vector(chiral: FourVector, seen: tuple[Real, ...]) -> FourVector:
-    return spin_by_vector(chiral, *(vector(p) for p in seen), jnp.asarray(LEPTON))
+    return spin_by_vector(chiral, vector(seen[0]), vector(seen[1]), jnp.asarray(LEPTON))
 
 
 def of_virtual_photon(chiral: FourVector, seen: tuple[Real, ...]) -> FourVector:
-    return spin_by_virtual_photon(chiral, *(vector(p) for p in seen), jnp.asarray(LEPTON))
+    return spin_by_virtual_photon(chiral, vector(seen[0]), vector(seen[1]), jnp.asarray(LEPTON))
 
 
 # name -> (the decay, o of K = P + o h m S, Q)
