@@ -62,7 +62,8 @@ def _polarised_daughter(mediator: str, made_by: Step) -> Callable[[Params, State
 
 def _daughter_ray(params: Params, state: State, proper: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(momentum, decay length, near, far) of the daughter's ray through `decay_region`; near = far where it misses."""
-    p = momentum_of(state, "nu_out").p
+    # not `momentum_of`: a reweighting hands over the columns whose numbers count, and the energy does not
+    p = Vector(*(state[f"nu_out_p{axis}"] for axis in "xyz"))
     momentum = p.norm()
     still = momentum <= 0
     safe = jnp.where(still, 1.0, momentum)

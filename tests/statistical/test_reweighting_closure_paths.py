@@ -81,8 +81,7 @@ def point(rng: np.random.Generator, kind: str) -> tuple[dict[str, Any], tuple[fl
     if kind in ("cascade, photons", "cascade, photon and pair"):
         first, second = log_uniform(1e-6, 6e-6), log_uniform(1e-6, 6e-6)
         model = {"model.mu_tr_65": f"{first} GeV^-1", "model.mu_tr_54": f"{second} GeV^-1"}
-        model |= {"model.mu_tr_mu6": f"{log_uniform(1e-7, 1e-6)} GeV^-1"}
-        return {**model, "model.hnl": str(rng.choice(["dirac", "majorana"]))}, (first**-2, second**-2)
+        return {**model, "model.mu_tr_mu6": f"{log_uniform(1e-7, 1e-6)} GeV^-1"}, (first**-2, second**-2)
     if kind == "cascade, scalars":
         mass, first, second = log_uniform(0.5, 2.0), log_uniform(0.3, 2.0), log_uniform(0.3, 2.0)
         model = {"model.mhprime": f"{mass} GeV", "model.s_65": first, "model.s_54": second}
