@@ -34,6 +34,7 @@ from darkhorn.generator.processes.dark_neutrino_states import produced_mass, sta
 from darkhorn.generator.processes.dark_neutrino_targets import FLOOR_GAS, SCALE_NUCLEON, SCALE_NUCLEUS, motion_of
 from darkhorn.generator.runcard import RunCard
 from darkhorn.geometry.nuclides import Nuclide
+from darkhorn.kernels.errors import InputError
 
 EXCHANGE = {"dipole": "photon exchange (transition magnetic moment)", "scalar": "exchange of a dark scalar"}
 
@@ -57,9 +58,20 @@ def couplings(
     return {**arrays, "model": model}
 
 
+def _check_physics(card: RunCard, scheme: DipoleScheme | ScalarScheme) -> None:
+    """Raise InputError for switches of `physics` that are about a Z' alone."""
+    usual = {"zprime_polarisation": True, "zprime_flight": "auto", "line_shape": False}
+    for key, value in usual.items():
+        found = getattr(card.physics, key)
+        if found != value:
+            word = str(found).lower()
+            raise InputError(f"physics.{key}", word, f"only with a Z', not with a {scheme.mediator}", "Remove it.")
+
+
 def build(card: RunCard) -> Build:
     """Channels of the card, and what the header says of the model."""
     model, scheme = model_of(card), scheme_of(card)
+    _check_physics(card, scheme)
     warn_of_limits(model, scheme)
     paths = paths_of(card, model, scheme)
     scattering = partial(couplings, scheme.mediator, card, model)

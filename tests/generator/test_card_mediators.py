@@ -80,6 +80,12 @@ def test_wrong_cards_are_told_why(name: str) -> None:
     assert text in str(error.value)
 
 
+@pytest.mark.parametrize("switch", [{"line_shape": True}, {"zprime_polarisation": False}, {"zprime_flight": "never"}])
+def test_switches_of_a_zprime_are_refused(switch: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="only with a Z'"):
+        _ = Simulation(load_card(card_of(DIPOLE, physics=switch))).build
+
+
 def test_couplings_of_three_states() -> None:
     """N4 beside N5, N5 that decays to neutrinos alone, every pair; heavy states may have no room for known hadrons
     where they do not couple.
