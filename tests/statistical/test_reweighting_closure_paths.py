@@ -34,7 +34,7 @@ BROAD: dict[str, Any] = {
 FLIPPING: dict[str, Any] = {**cards.ONE_CHANNEL, "physics.helicities": ["flipping"]}
 STATES = {"name": "dark-neutrino", "m4": "60 MeV", "m5": "150 MeV", "m6": "250 MeV"}
 DIPOLE = {**STATES, "mediator": "dipole", "mu_tr_mu6": "1e-6 GeV^-1"}
-SCALAR = {**STATES, "mediator": "scalar", "s_mu6": 1e-4, "vertices": {"p_S": 1e-3, "n_S": 1e-3, "e_S": 1e-2}}
+SCALAR = {**STATES, "mediator": "scalar", "s_mu6": 1e-4, "vertices": {"p_S": 1e-3, "n_S": 1e-3, "e_S": 3e-3}}
 MODELS: dict[str, dict[str, Any]] = {  # of the kinds that are no Z'; the rest of their models is in `point`
     "cascade, photons": {**DIPOLE, "hnl": "dirac", "mu_tr_65": "3e-6 GeV^-1", "mu_tr_54": "3e-6 GeV^-1"},
     "cascade, photon and pair": {**DIPOLE, "hnl": "dirac", "mu_tr_65": "3e-6 GeV^-1", "mu_tr_54": "3e-6 GeV^-1"},
@@ -85,8 +85,9 @@ def point(rng: np.random.Generator, kind: str) -> tuple[dict[str, Any], tuple[fl
     if kind == "cascade, scalars":
         mass, first, second = log_uniform(0.5, 2.0), log_uniform(0.3, 2.0), log_uniform(0.3, 2.0)
         model = {"model.mhprime": f"{mass} GeV", "model.s_65": first, "model.s_54": second}
-        lives = (mass**4 / first**2, mass**4 / second**2)
-        return {**model, "model.hnl": str(rng.choice(["dirac", "majorana"]))}, lives
+        hnl = str(rng.choice(["dirac", "majorana"]))
+        life = mass**4 * (2 if hnl == "dirac" else 1)
+        return {**model, "model.hnl": hnl}, (life / first**2, life / second**2)
     low, high = (1e-6, 4e-6) if kind == "flying, soil" else (5e-6, 4e-5)
     epsilon, coupling, mixing = log_uniform(low, high), log_uniform(1e-3, 4e-3), log_uniform(3e-10, 3e-9)
     model = {"model.epsilon": epsilon, "model.gD": coupling, "model.umu4_sq": mixing}
