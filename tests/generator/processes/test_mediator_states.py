@@ -98,6 +98,7 @@ def to_pair(q: float, m_1: float, m_2: float, coupling: float) -> float:
     return float(coupling**2 * (q**2 - m_1**2 - m_2**2) * momentum / (4 * np.pi * q**2))
 
 
+@pytest.mark.slow
 def test_widths_through_a_virtual_scalar() -> None:
     """N6 -> N4 e e and N6 -> N4 N4 N5 by scipy; in the propagator is what h' can decay to at the masses in question."""
     found = widths_of(simulation(HEAVY))
