@@ -14,7 +14,9 @@ from darkhorn.generator.card_errors import shown
 from darkhorn.kernels.errors import InputError
 
 MAX_POINTS = 10_000_000
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z0-9/]*)?\s*")
+# units of couplings: none, or those of a magnetic moment
+COUPLINGS = ("", "GeV^-1", "MeV^-1", "TeV^-1", "mu_B")
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z0-9_/^-]*)?\s*")
 _RANGE = "low:high:n, low:high:n:log or a list a,b,c, such as `50 MeV:400 MeV:100` or `1e-12:1e-6:100:log`"
 
 
@@ -162,8 +164,8 @@ class Grid:
 
     def fast_axis(self) -> int:
         """The axis along which points share their random numbers and all that is computed from masses alone: the
-        longest one of numbers without a unit (a coupling), else the last.
+        longest one of couplings (numbers without a unit, magnetic moments), else the last.
         """
-        couplings = [i for i, axis in enumerate(self.axes) if axis.number is not None and not axis.unit]
+        couplings = [i for i, axis in enumerate(self.axes) if axis.number is not None and axis.unit in COUPLINGS]
         couplings = [i for i in couplings if self.axes[i].key.startswith("model.")]
         return max(couplings, key=lambda i: len(self.axes[i]), default=len(self.axes) - 1)

@@ -3,45 +3,41 @@
 Here the pieces come together: kernels/matrix_elements/upscattering.py and neutral_decays.py (densities),
 dark_neutrino_model.py (couplings and widths), dark_neutrino_paths.py (decays that are generated),
 dark_neutrino_targets.py (nuclei and nucleons), dark_neutrino_chains.py (stages in order), dark_neutrino_topologies.py
-(records), dark_neutrino_channels.py (channels, cross sections). Physics: docs/physics/dark_neutrino.md.
+(records), dark_neutrino_productions.py and dark_neutrino_channels.py (channels, cross sections). Physics:
+docs/physics/dark_neutrino.md.
 """
 
+import warnings
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.generator.chain import Chain, Params
+from darkhorn.generator.chain import Params
 from darkhorn.generator.channel import Build, Process, register
 from darkhorn.generator.processes import dark_neutrino_channels as shared
-from darkhorn.generator.processes.dark_neutrino_chains import chain_of, names_of, roles_of, stored_columns
-from darkhorn.generator.processes.dark_neutrino_channels import FLAVOUR_INDEX, Production, Scattering
+from darkhorn.generator.processes.dark_neutrino_channels import FLAVOUR_INDEX
 from darkhorn.generator.processes.dark_neutrino_model import (
-    STATES,
     Scheme,
-    beam_vertices,
     exchange_of,
     host_widths,
-    mass_key,
     model_of,
-    produced_mass,
     scheme_of,
-    total_width,
     warn_of_limits,
 )
-from darkhorn.generator.processes.dark_neutrino_paths import Path, form_of, path_params, paths_of, suffix
-from darkhorn.generator.processes.dark_neutrino_targets import (
-    FLOOR_NEUTRON,
-    SCALE_NUCLEON,
-    SCALE_NUCLEUS,
-    Motion,
+from darkhorn.generator.processes.dark_neutrino_paths import Path, paths_of
+from darkhorn.generator.processes.dark_neutrino_productions import (
+    made_by_the_beam,
+    masses_in_header,
+    particle_rows,
+    production_of,
 )
-from darkhorn.generator.processes.dark_neutrino_topologies import topology
-from darkhorn.generator.record import Topology
+from darkhorn.generator.processes.dark_neutrino_states import produced_mass, states_in
+from darkhorn.generator.processes.dark_neutrino_targets import FLOOR_NEUTRON, SCALE_NUCLEON, SCALE_NUCLEUS
 from darkhorn.generator.runcard import RunCard
 from darkhorn.geometry.nuclides import Nuclide
-from darkhorn.kernels.constants import MASS_ELECTRON, MASS_MUON
+from darkhorn.kernels.errors import InputError, PhysicsWarning
 from darkhorn.kernels.form_factors import weak_charge_of_nucleus
 
 CITATIONS = (
@@ -57,7 +53,7 @@ def couplings(
     nucleus = regime == "coherent"
     numbers = {
         "flavour": np.eye(3)[FLAVOUR_INDEX[abs(projectile)]],
-        "produced": [float(state == produced) for state in scheme_states(model)],
+        "produced": [float(state == produced) for state in states_in(model)],
         "charge": what.Z if nucleus else 1.0,
         "neutrons": what.A - what.Z if nucleus else 0.0,
         "weak_charge": weak_charge_of_nucleus(what.Z, what.A - what.Z) if nucleus else 1.0,
@@ -71,46 +67,19 @@ def couplings(
     return {**arrays, "model": model}
 
 
-def scheme_states(model: Params) -> list[str]:
-    """Names of the states of a model."""
-    return [name for name in STATES if mass_key(name) in model]
-
-
-def _beam_couplings(model: Params, produced: str) -> tuple[float, ...]:
-    """Vertices (3,) of a state with the flavours of the beam."""
-    return tuple(float(d) for d in np.asarray(beam_vertices(model))[scheme_states(model).index(produced)])
-
-
-def _production(card: RunCard, model: Params, scheme: Scheme, path: Path, paths: list[Path]) -> Production:
-    form = form_of(path, scheme)
-    zprime = card.output.pdg_map["Zprime"]
-
-    def columns(chain: Chain, forced: bool, motion: Motion) -> tuple[str, ...]:
-        return stored_columns(scheme, path, chain, forced, motion == "gas")
-
-    def record(bound: bool) -> Topology:
-        return topology(bound, roles_of(path), path.pairs, form.on_shell, form.displaced, form.line_shape)
-
-    def can_miss(mode: str, motion: Motion) -> bool:
-        return len(path.pairs) == 2 or form.displaced or (form.line_shape and motion == "gas")
-
-    return Production(
-        produced=path.produced,
-        couplings=_beam_couplings(model, path.produced),
-        least_mass=float(_least_mass(model, scheme, path)),
-        scattering=partial(couplings, card, model, path.produced),
-        decay={
-            "polarised": np.asarray(float(card.physics.zprime_polarisation)),
-            "path": path_params(scheme, path, paths),
-            "daughter_pdg": np.array([shared.daughter_codes(card, name) for name in path.daughters], np.int32),
-        },
-        bosons={f"zprime{'2' * step}": zprime for step, real in enumerate(form.on_shell) if real},
-        chain=lambda mode, motion: chain_of(scheme, form, mode, names_of(path), motion),
-        record=record,
-        columns=columns,
-        can_miss=can_miss,
-        suffix=suffix(path, scheme),
-    )
+def _check_paths(card: RunCard, scheme: Scheme, paths: list[Path]) -> None:
+    """Say (PhysicsWarning) that a Z' of a cascade does not fly; raise InputError for one that cannot be unpolarised."""
+    if scheme.displaced and any(len(p.finals) == 2 and set(p.transitions) & set(scheme.on_shell) for p in paths):
+        text = "a Z' that flies is generated where one pair is made; in a cascade it decays where its parent does"
+        warnings.warn(text, PhysicsWarning, stacklevel=2)
+    virtual = [t for path in paths for t in path.transitions if t not in scheme.on_shell]
+    if virtual and not card.physics.zprime_polarisation:
+        raise InputError(
+            "physics.zprime_polarisation",
+            "false",
+            f"true where the Z' is off shell, as in {virtual[0][0]} -> {virtual[0][1]} {paths[0].finals[0]}",
+            "Remove it: there is no Z' to unpolarise.",
+        )
 
 
 def build(card: RunCard) -> Build:
@@ -118,37 +87,16 @@ def build(card: RunCard) -> Build:
     model, scheme = model_of(card), scheme_of(card)
     warn_of_limits(model, scheme)
     paths = paths_of(card, model, scheme)
-    channels = shared.channels_of(card, [_production(card, model, scheme, path, paths) for path in paths])
-    masses = {
-        **{name.lower(): float(model[mass_key(name)]) for name in scheme.states},
-        "zprime": float(model["mzprime"]),
-        "electron": MASS_ELECTRON,
-        "muon": MASS_MUON,
-    }
+    _check_paths(card, scheme, paths)
+    scattering = partial(couplings, card, model)
+    channels = shared.channels_of(card, [production_of(card, model, scheme, p, paths, scattering) for p in paths])
+    masses = {**masses_in_header(model, scheme), "zprime": float(model["mzprime"])}
     papers = ["1807.09877", "1808.02915", "2207.04137"]
     processes = shared.process_rows((channel.process_id for channel in channels), "Z' and Z exchange", papers)
-    particles = _particles(card, model, scheme)
-    return shared.build_of(card, channels, masses, particles, processes, CITATIONS, total_cross_section)
-
-
-def _least_mass(model: Params, scheme: Scheme, path: Path) -> Any:
-    """Least mass (GeV) of what the beam makes. A drawn mass begins where the decay opens."""
-    if form_of(path, scheme).line_shape:
-        daughter = path.daughters[0]
-        return model["mzprime"] + (0.0 if daughter == "nu" else model[mass_key(daughter)])
-    return model[mass_key(path.produced)]
-
-
-def _particles(card: RunCard, model: Params, scheme: Scheme) -> list[dict[str, Any]]:
-    """The states that are not in the PDG list, with their antiparticles where they differ."""
-    widths = host_widths(model, scheme)
-    particles: list[dict[str, Any]] = []
-    for name in reversed(scheme.states):
-        particles += shared.state_rows(card, name, float(model[mass_key(name)]), float(total_width(widths, name)))
-    numbers = {"pdg": card.output.pdg_map["Zprime"], "mass": float(model["mzprime"]), "charge": 0, "two_spin": 2}
-    width = float(total_width(widths, "Zprime"))
     text = "dark photon coupled by kinetic mixing"
-    return [*particles, {**numbers, "width": width, "name": "Zprime", "role": "zprime", "description": text}]
+    boson = {"mass": float(model["mzprime"]), "two_spin": 2, "description": text}
+    particles = particle_rows(card, model, scheme, boson)
+    return shared.build_of(card, channels, masses, particles, processes, CITATIONS, total_cross_section)
 
 
 def total_cross_section(
@@ -161,10 +109,7 @@ def total_cross_section(
 def xsec(card: RunCard, energies: list[float], targets: list[str] | None) -> list[dict[str, Any]]:
     """Rows of `darkhorn xsec`."""
     model = model_of(card)
-    made: list[tuple[str, tuple[float, ...], Scattering]] = [
-        (produced, _beam_couplings(model, produced), partial(couplings, card, model, produced))
-        for produced in scheme_states(model)
-    ]
+    made = made_by_the_beam(model, Scheme(states_in(model)), partial(couplings, card, model))
     return shared.xsec_rows(card, energies, targets, made, total_cross_section)
 
 

@@ -1,11 +1,12 @@
-"""The second decay of a cascade: N6 -> N5 l+ l-, N5 -> N4 l+ l-. The daughter of the first has a spin and a flight of
-its own.
+"""The second decay of a cascade, with any mediator: N6 -> N5 l+ l- or N5 gamma, then N5 -> N4 l+ l- or N4 gamma. The
+daughter of the first has a spin and a flight of its own.
 
-Program names: `n4` is what the beam makes, `nu_out` its daughter, `second_out`, `em2`, `ep2` what that decays to.
-Units: GeV, cm, ns; detector frame.
+Program names: `n4` is what the beam makes, `nu_out` its daughter, `second_out`, `em2`, `ep2` or `gamma2` what that
+decays to. Units: GeV, cm, ns; detector frame.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -13,55 +14,56 @@ import jax.numpy as jnp
 from darkhorn.generator.chain import Params, Stage, State, same
 from darkhorn.generator.processes.dark_neutrino_stages import (
     Decaying,
-    Roles,
-    decay_stages,
+    decay_stage,
     momentum_of,
     produced_and_axis,
+    roles_of_products,
 )
+from darkhorn.generator.processes.dark_neutrino_states import Step
 from darkhorn.generator.stages import decay_in_cell, separation
 from darkhorn.kernels.flight import decay_distance, decay_length, decay_probability, flight_time
-from darkhorn.kernels.kinematics import FourVector, Vector, boost_from_rest, boost_to_rest, four
+from darkhorn.kernels.kinematics import FourVector, Vector
+from darkhorn.kernels.matrix_elements.daughter_spin import (
+    chiral_momentum,
+    polarisation_of,
+    spin_by_vector,
+    spin_by_virtual_photon,
+)
+
+ORIENTATION = {"vector": -1.0, "dipole": 1.0, "scalar": 1.0}  # whether the mediator keeps or flips chirality
 
 
-def daughter_polarisation(
-    chiral: FourVector, negative: FourVector, positive: FourVector, m_lepton: jax.Array, daughter: FourVector,
-    m_daughter: jax.Array,
-) -> Vector:  # fmt: skip
-    """Polarisation vector, |P| <= 1, of a Dirac daughter in its rest frame, at fixed momenta of N -> daughter l- l+.
-
-    With K = P - h m S of the parent (`chiral`), Q = (K.l-) l+ + (K.l+) l- + m_l^2 K and s the spin of the daughter k,
-    the squared amplitude is proportional to Q.(k - m_k s), since the daughter enters by the same chiral projection as
-    the parent; in its rest frame that is m_k (Q0 + Q.s), so P = Q/Q0. Four-vectors in any one frame. Shapes (n,); GeV.
-    Source: traces made for this project; checked with explicit matrices in test_dark_neutrino_cascade.py.
-    """
-    to_positive, to_negative = chiral.dot(negative), chiral.dot(positive)
-    square = m_lepton * m_lepton
-    q = FourVector(
-        *(to_positive * p + to_negative * n + square * k for p, n, k in zip(positive, negative, chiral, strict=True))
-    )
-    seen = boost_to_rest(q, daughter, m_daughter)
-    return seen.p.scale(1 / seen.e)
-
-
-def _polarised_daughter(params: Params, state: State) -> Decaying:
-    """The daughter of the first decay, with the polarisation that it takes over."""
+def _spin_of_daughter(mediator: str, made_by: Step, params: Params, state: State) -> FourVector:
+    """Q of `daughter_spin` for the daughter of the first decay."""
+    if made_by == "photon":
+        return momentum_of(state, "gamma")
     parent, axis = produced_and_axis(params, state)
-    daughter, m, m_j = momentum_of(state, "nu_out"), params["m_n"], params["m_j"]
-    spin = boost_from_rest(four(jnp.zeros_like(axis.x), axis), parent, m)
-    scale = -params["helicity"] * m
-    chiral = parent.plus(FourVector(*(scale * component for component in spin)))
-    em, ep = momentum_of(state, "em"), momentum_of(state, "ep")
-    found = daughter_polarisation(chiral, em, ep, params["m_lepton"], daughter, m_j)
-    size = found.norm()
-    some = size > 1e-12
-    unit = found.scale(jnp.where(some, 1 / jnp.where(some, size, 1.0), 0.0))
-    axis = Vector(unit.x, unit.y, jnp.where(some, unit.z, 1.0))
-    return Decaying(daughter, jnp.minimum(size, 1.0) * params["polarised"], axis)
+    chiral = chiral_momentum(parent, params["m_n"], params["helicity"], axis, ORIENTATION[mediator])
+    if mediator == "scalar":
+        return chiral
+    spin = spin_by_vector if mediator == "vector" else spin_by_virtual_photon
+    return spin(chiral, momentum_of(state, "em"), momentum_of(state, "ep"), params["m_lepton"])
+
+
+def _polarised_daughter(mediator: str, made_by: Step) -> Callable[[Params, State], Decaying]:
+    """The daughter of the first decay, with the polarisation that it takes over."""
+
+    def of(params: Params, state: State) -> Decaying:
+        daughter = momentum_of(state, "nu_out")
+        found = polarisation_of(_spin_of_daughter(mediator, made_by, params, state), daughter, params["m_j"])
+        size = found.norm()
+        some = size > 1e-12
+        unit = found.scale(jnp.where(some, 1 / jnp.where(some, size, 1.0), 0.0))
+        axis = Vector(unit.x, unit.y, jnp.where(some, unit.z, 1.0))
+        return Decaying(daughter, jnp.minimum(size, 1.0) * params["second"]["polarised"], axis)
+
+    return of
 
 
 def _daughter_ray(params: Params, state: State, proper: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(momentum, decay length, near, far) of the daughter's ray through `decay_region`; near = far where it misses."""
-    p = momentum_of(state, "nu_out").p
+    # not `momentum_of`: a reweighting hands over the columns whose numbers count, and the energy does not
+    p = Vector(*(state[f"nu_out_p{axis}"] for axis in "xyz"))
     momentum = p.norm()
     still = momentum <= 0
     safe = jnp.where(still, 1.0, momentum)
@@ -136,10 +138,18 @@ def _escapes(density: Callable[[Params, State], jax.Array], summed: bool) -> Sta
     return Stage("escape", (), run, density=density, summed=summed)
 
 
-SECOND_PRODUCTS, SECOND_PAIR = decay_stages(
-    "branching2", Roles("second_out", "zprime2", "em2", "ep2"), lambda params: params["second"], _polarised_daughter,
-    "the state that decays second",
-)  # fmt: skip
+@lru_cache
+def second_decay(mediator: str, made_by: Step, step: Step) -> Stage:
+    """The stage of the second decay, of a daughter that was `made_by` the first. One object each: chains share their
+    programs.
+    """
+    parent = _polarised_daughter(mediator, made_by)
+    roles = roles_of_products("second_out", "2")
+    return decay_stage(
+        step, "branching2", roles, lambda params: params["second"], parent, "the state that decays second"
+    )
+
+
 _same_daughter = same(m_j="the mass (GeV) of the state that decays second")
 SECOND_FORCED = Stage(
     "decay2",

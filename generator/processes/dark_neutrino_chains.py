@@ -1,4 +1,4 @@
-"""The chains of dark neutrinos: stages put in order for a form of decay and a way of sampling."""
+"""The chains of dark neutrinos, with any mediator: stages put in order for a form of decay and a way of sampling."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,8 +11,7 @@ from darkhorn.generator.processes.dark_neutrino_cascade import (
     ESCAPE_FREE,
     SECOND_FORCED,
     SECOND_FREE,
-    SECOND_PAIR,
-    SECOND_PRODUCTS,
+    second_decay,
 )
 from darkhorn.generator.processes.dark_neutrino_displaced import (
     BACKTRACK_FLIGHTS,
@@ -22,10 +21,10 @@ from darkhorn.generator.processes.dark_neutrino_displaced import (
     ZPRIME_TIME,
 )
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass
-from darkhorn.generator.processes.dark_neutrino_model import Scheme
 from darkhorn.generator.processes.dark_neutrino_nucleons import GAS_MOMENTA, GAS_SCATTERING, RESPONSE
 from darkhorn.generator.processes.dark_neutrino_paths import READS, Form, Path, form_of, prepare
-from darkhorn.generator.processes.dark_neutrino_stages import AIM, MOMENTA, PAIR, PRODUCTS, SCATTERING
+from darkhorn.generator.processes.dark_neutrino_stages import AIM, FIRST_DECAY, MOMENTA, SCATTERING
+from darkhorn.generator.processes.dark_neutrino_states import States, Step
 from darkhorn.generator.processes.dark_neutrino_targets import Motion
 from darkhorn.generator.stages import (
     BACKTRACK,
@@ -42,6 +41,12 @@ from darkhorn.generator.stages import (
 STORED = (
     "energy", "q2", "scatter_x", "scatter_y", "scatter_z", "scatter_t", "decay_x", "decay_y", "decay_z", "decay_t",
 )  # fmt: skip
+PRODUCTS: dict[Step, tuple[str, ...]] = {  # of a decay, beside the daughter: their roles
+    "vector": ("zprime", "em", "ep"),
+    "scalar": ("hprime", "em", "ep"),
+    "pair": ("em", "ep"),
+    "photon": ("gamma",),
+}
 Names = tuple[tuple[str, str], ...]  # (role in the program, role in the file)
 
 
@@ -92,7 +97,7 @@ def scattering_of(motion: Motion) -> tuple[tuple[Stage, ...], Stage]:
 
 
 @lru_cache
-def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: Motion = "rest") -> Chain:
+def chain_of(scheme: States, form: Form, mode: str, names: Names = (), motion: Motion = "rest") -> Chain:
     """The chain of a form of decay, in one of three modes: one object each, so that channels share their programs.
 
     `motion` is that of the scatterer (`dark_neutrino_targets.motion_of`).
@@ -101,7 +106,7 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: M
     free      the same, but the decay is where the exponential law puts it
     backward  decay point first, so that every event decays where it is asked for, however far away it was made
     """
-    products = PRODUCTS if form.on_shell[0] else PAIR
+    products = FIRST_DECAY[form.steps[0]]
     scattering, momenta = scattering_of(motion)
     forward = (FLUX, TARGETS, LINE_OF_SIGHT, *scattering, AIM, momenta, products)
     kinds: dict[str, tuple[Stage, ...]] = {
@@ -117,8 +122,8 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: M
             "backward": (*backward, TIME, ZPRIME_TIME),
         }
     stages = kinds[mode]
-    if len(form.on_shell) == 2:
-        second = SECOND_PRODUCTS if form.on_shell[1] else SECOND_PAIR
+    if len(form.steps) == 2:
+        second = second_decay(scheme.mediator, *form.steps)
         stages = (*stages, second, SECOND_FREE if mode == "free" else SECOND_FORCED)
     if form.escapes:
         stages = (*stages, ESCAPE_FREE if mode == "free" else ESCAPE_FORCED)
@@ -126,25 +131,24 @@ def chain_of(scheme: Scheme, form: Form, mode: str, names: Names = (), motion: M
         stages = (stages[0], LINE_SHAPE, *(at_mass(stage) for stage in stages[1:]))
     if names:
         stages = (*stages, names_stage(names))
-    return Chain(stages, prepare(scheme, form), READS)
+    return Chain(stages, prepare(scheme, form), READS[scheme.mediator])
 
 
-def stored_columns(scheme: Scheme, path: Path, chain: Chain, forced: bool, gas: bool) -> tuple[str, ...]:
+def stored_columns(scheme: States, path: Path, chain: Chain, forced: bool, gas: bool) -> tuple[str, ...]:
     """Columns of the chain that go to the file."""
     made, *daughters = roles_of(path)
     nuclear = ["struck", "remnant"] if gas else []
     roles, flags, codes = ["nu", *nuclear, "recoil", made], [], []
-    for step, (daughter, transition) in enumerate(zip(daughters, path.transitions, strict=True)):
-        number = "2" if step else ""
-        boson = (f"zprime{number}",) if transition in scheme.on_shell else ()
-        roles += [daughter, *boson, f"em{number}", f"ep{number}"]
+    form = form_of(path, scheme)
+    for number, daughter, step in zip(("", "2"), daughters, form.steps, strict=False):
+        roles += [daughter, *(f"{role}{number}" for role in PRODUCTS[step])]
         codes.append(f"{daughter}_pdg")
         flags.append(f"decay{number}_inside")
     momenta = tuple(f"{role}_{component}" for role in roles for component in ("px", "py", "pz", "e"))
     second = tuple(f"decay2_{axis}" for axis in "xyzt") if len(daughters) == 2 else ()
-    if form_of(path, scheme).displaced:
+    if form.displaced:
         second, flags = tuple(f"zprime_decay_{axis}" for axis in "xyzt"), [*flags, "zprime_decay_inside"]
-    mass = (f"{made}_mass",) if form_of(path, scheme).line_shape else ()
+    mass = (f"{made}_mass",) if form.line_shape else ()
     return (
         *STORED,
         *second,

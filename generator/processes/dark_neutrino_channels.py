@@ -20,7 +20,7 @@ from darkhorn.generator.chain import Chain, Params
 from darkhorn.generator.channel import Build, Channel
 from darkhorn.generator.citations import nucleon_references
 from darkhorn.generator.experiment import FLAVOUR_NAME, PARENT_GAMMA_PER_GEV, Experiment, experiment
-from darkhorn.generator.processes.dark_neutrino_model import Widths, total_width
+from darkhorn.generator.processes.dark_neutrino_states import Widths, total_width
 from darkhorn.generator.processes.dark_neutrino_targets import (
     NUCLEONS,
     PROCESS_ID,

@@ -1,24 +1,36 @@
 """Dark neutrinos without a Z': couplings, widths and branching ratios as pure functions of the model's parameters.
 
-The mediator is the photon, by a transition magnetic moment ("dipole"), or a dark scalar h' ("scalar"). The beam makes
-one heavy neutral lepton N of mass `m_n`: N4, which decays to a light neutrino (m_j = 0), or, with two states, N5, which
-decays to N4 (m_j = m4). `model` is a pytree of arrays: m_n, m_j (GeV), majorana (0 or 1), `beam` (3,), the couplings of
-N with nu_e, nu_mu, nu_tau, `decay`, that with N4 (moments in GeV^-1, or Yukawa couplings); a scalar has mhprime (GeV),
-theta (radian) and `vertices`, those of its couplings to matter that are given directly.
+The mediator is the photon, by a transition magnetic moment ("dipole"), or a dark scalar h' ("scalar"). There are one to
+three heavy neutral leptons, N4, N5, N6, in order of mass. `model` is a pytree of arrays: the masses m4, m5, m6 (those
+there are; GeV), majorana (0 or 1), `beam` (k, 3), the couplings of the k states with nu_e, nu_mu, nu_tau, `between`
+(k, k), those of states with each other, [i, j] for j < i (moments in GeV^-1, or Yukawa couplings); a scalar has mhprime
+(GeV), theta (radian) and `vertices`, those of its couplings to matter that are given directly.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from darkhorn.generator.card_mediators import DipoleNeutrino, ScalarNeutrino
 from darkhorn.generator.chain import Params
-from darkhorn.generator.processes.dark_neutrino_model import LEPTONS, Widths, total_width
+from darkhorn.generator.processes.dark_neutrino_states import (
+    FINALS,
+    LEPTONS,
+    States,
+    Step,
+    Transition,
+    Transitions,
+    Widths,
+    mass_key,
+    masses_of,
+    root,
+    states_in,
+    total_width,
+)
 from darkhorn.kernels.constants import (
     ELECTRIC_CHARGE,
     HBAR_C,
@@ -32,7 +44,7 @@ from darkhorn.kernels.constants import (
     MASS_TAU,
 )
 from darkhorn.kernels.errors import InputError, PhysicsWarning
-from darkhorn.kernels.flight import ctau
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel
 from darkhorn.kernels.matrix_elements.exchange import MomentExchange, ScalarExchange
 from darkhorn.kernels.matrix_elements.neutral_decays import width_through_vector
 from darkhorn.kernels.matrix_elements.radiative_decay import (
@@ -64,137 +76,157 @@ LIGHTEST_PHOTONS = 1e-6  # GeV: where the integral over the mass of a pair of ph
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """What of a model is known before compilation.
-
-    mediator  "dipole" or "scalar"
-    dual      two states: N is N5 and its daughter N4; else N is N4 and its daughter a neutrino
-    on_shell  names of the daughters ("nu", "N4") that come with an h' on shell; the others come with a virtual one
-    light     h' is light enough for its decays to hadrons to be known
-    """
-
-    mediator: str
-    dual: bool
-    on_shell: tuple[str, ...] = ()
-    light: bool = True
+class _Mediated(States):
+    """What a moment and a scalar have in common."""
 
     @property
-    def produced(self) -> str:
-        """Name of the state that the beam makes."""
-        return "N5" if self.dual else "N4"
+    def transitions(self) -> tuple[Transition, ...]:
+        """Every decay of a state: to the heaviest daughter first, to a neutrino last."""
+        return tuple(
+            (parent, daughter) for i, parent in enumerate(self.states) for daughter in (*self.states[:i][::-1], "nu")
+        )
 
-    @property
-    def daughter(self) -> str:
-        """Name of what it decays to, visibly."""
-        return "N4" if self.dual else "nu"
+    def beam_couplings(self, model: Params) -> jax.Array:
+        """Moments or Yukawa couplings (k, 3)."""
+        found: jax.Array = model["beam"]
+        return found
 
-    @property
-    def daughters(self) -> tuple[str, ...]:
-        """Names of all that it decays to."""
-        return ("N4", "nu") if self.dual else ("nu",)
+    def widths(self, model: Params) -> Widths:
+        """`partial_widths`, compiled."""
+        found: Widths = host_widths(model, self)
+        return found
 
+    def numbers(self, model: Params, transitions: tuple[Transition, ...]) -> Transitions:
+        """Masses and couplings of transitions, with the width that a virtual mediator has there."""
+        masses = masses_of(model)
+        m, m_j = (jnp.stack([masses[self.index(t[side])] for t in transitions]) for side in (0, 1))
+        coupling = jnp.stack([coupling_of(model, self, t) for t in transitions])
+        width = jnp.stack([self._width_below(model, free) for free in m - m_j])
+        return Transitions(m, m_j, width, coupling)
 
-FINALS = {"gamma": "", "e+e-": "e", "mu+mu-": "mu"}  # word of a card -> lepton
-NEGLIGIBLE = 1e-6  # of the visible decays: such a decay is not generated
+    def _width_below(self, model: Params, room: jax.Array) -> jax.Array:
+        return jnp.zeros_like(room)
 
 
 @dataclass(frozen=True)
-class Decay:
-    """A decay of the produced state that is generated: to which daughter ("nu" or "N4"), to what (word of FINALS)."""
+class DipoleScheme(_Mediated):
+    """As `States`, for transition magnetic moments."""
 
-    daughter: str
-    final: str
+    mediator: ClassVar[str] = "dipole"
+    symbol: ClassVar[str] = "photon"
+    finals: ClassVar[tuple[str, ...]] = ("gamma", "e+e-", "mu+mu-")
 
-    def form(self, scheme: Scheme) -> str:
-        """What of it is known before compilation: "photon", "scalar" (h' on shell), "pair" (through a virtual h' or
-        photon).
+    def boson_numbers(self, model: Params, widths: Widths) -> dict[str, jax.Array]:
+        """None: a photon has no mass."""
+        return {}
+
+    def lepton_couplings(self, model: Params) -> jax.Array:
+        """The elementary charge."""
+        return jnp.asarray([ELECTRIC_CHARGE if FINALS[final] else 0.0 for final in self.finals])
+
+    def dilepton(
+        self, model: Params, numbers: Transitions, m_lepton: jax.Array, lepton_coupling: jax.Array
+    ) -> DileptonModel:
+        """The decay through a virtual photon, which knows its charge."""
+        return moment_dilepton(numbers.m, numbers.m_j, m_lepton, numbers.coupling, model["majorana"])
+
+    def exchange(self, params: Params) -> MomentExchange:
+        """mu e Z for a nucleus, mu e for a nucleon (its form factors hold its charge), GeV^-1. params: `model`;
+        `produced` (k,), one at the state that is made; `flavour` (3,), one at the projectile's; `target`; `protons`.
         """
-        if self.final == "gamma":
-            return "photon"
-        return "scalar" if self.daughter in scheme.on_shell else "pair"
+        charge = jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
+        return MomentExchange(_own(params) * ELECTRIC_CHARGE * charge)
 
 
-def decays_of(card: Any, model: Params, scheme: Scheme) -> list[Decay]:
-    """The decays to the final states of `generate.visible`, but for those with less than NEGLIGIBLE of their sum.
+@dataclass(frozen=True)
+class ScalarScheme(_Mediated):
+    """As `States`, for a dark scalar.
 
-    Raises InputError where none is open.
+    light     h' is light enough for its decays to hadrons to be known
     """
-    widths = host_widths(model, scheme)
-    wanted = card.generate.final_states
-    every = {Decay(daughter, final): 0.0 for daughter in scheme.daughters for final in FINALS if final in wanted}
-    found = {decay: float(visible_width(widths, scheme, decay)) for decay in every}
-    total = sum(found.values())
-    if not total > 0:
-        raise InputError(
-            "generate.visible",
-            f"{' and '.join(wanted)}, to which {scheme.produced} cannot decay",
-            "a final state that is lighter than the mass difference, and than an h' on shell",
-            "`darkhorn widths CARD` shows what is open.",
-        )
-    return [decay for decay, width in found.items() if width > NEGLIGIBLE * total]
+
+    light: bool = True
+
+    mediator: ClassVar[str] = "scalar"
+    boson: ClassVar[str] = "Hprime"
+    symbol: ClassVar[str] = "h'"
+    on_shell_step: ClassVar[Step] = "scalar"
+
+    def boson_numbers(self, model: Params, widths: Widths) -> dict[str, jax.Array]:
+        """Mass (GeV) of h'."""
+        return {"m_scalar": model["mhprime"]}
+
+    def lepton_couplings(self, model: Params) -> jax.Array:
+        """e_S and mu_S."""
+        return jnp.stack([matter_coupling(model, f"{FINALS[final]}_S") for final in self.finals])
+
+    def dilepton(
+        self, model: Params, numbers: Transitions, m_lepton: jax.Array, lepton_coupling: jax.Array
+    ) -> DileptonModel:
+        """The decay through a virtual h'."""
+        m, m_j, width, coupling = numbers
+        return ScalarDilepton(m, m_j, model["mhprime"], width, m_lepton, coupling, lepton_coupling, model["majorana"])
+
+    def exchange(self, params: Params) -> ScalarExchange:
+        """s (Z g_p + N g_n). params: as `DipoleScheme.exchange`, with `neutrons`, without `target`."""
+        model = params["model"]
+        of_protons = params["protons"] * matter_coupling(model, "p_S")
+        of_neutrons = params["neutrons"] * matter_coupling(model, "n_S")
+        return ScalarExchange(model["mhprime"], _own(params) * (of_protons + of_neutrons))
+
+    def _width_below(self, model: Params, room: jax.Array) -> jax.Array:
+        return scalar_width_below(model, self, room)
 
 
-def visible_width(widths: Widths, scheme: Scheme, decay: Decay) -> jax.Array:
-    """Partial width (GeV) of a decay; 0 where there is none."""
-    n, lepton = widths[scheme.produced], FINALS[decay.final]
-    zero = jnp.zeros(())
-    if not lepton:
-        return n.get(f"{decay.daughter} gamma", zero)
-    if decay.daughter in scheme.on_shell:
-        hprime = widths["Hprime"]
-        return n[f"{decay.daughter} Hprime"] / total_width(widths, "Hprime") * hprime[f"{lepton}+ {lepton}-"]
-    return n.get(f"{decay.daughter} {lepton}+ {lepton}-", zero)
+def _own(params: Params) -> jax.Array:
+    """Coupling of the projectile to the state that is made."""
+    return jnp.sum(params["produced"][:, None] * params["flavour"][None] * params["model"]["beam"])
 
 
-def decay_params(scheme: Scheme, decay: Decay) -> Any:
-    """Zeros and a one (daughters, FINALS) that choose a decay."""
-    return np.array([[float(decay == Decay(daughter, final)) for final in FINALS] for daughter in scheme.daughters])
-
-
-def scheme_of(card: Any) -> Scheme:
+def scheme_of(card: Any) -> DipoleScheme | ScalarScheme:
     """The scheme of a checked card. Raises InputError where this version has no physics for it.
 
     h' counts as on shell when it is lighter than the mass difference by more than NARROW of its widths; closer to the
     threshold the formula with the propagator is taken, which holds everywhere.
     """
     m = card.model
-    dual = m.m5 is not None
+    states = states_in(m)
     if isinstance(m, DipoleNeutrino):
-        return Scheme("dipole", dual)
-    room = {"N4": m.m5 - m.m4, "nu": m.m5} if dual else {"nu": m.m4}
-    scheme = Scheme("scalar", dual, light=m.mhprime < HEAVIEST_PAIR)
-    width = float(sum(scalar_widths(model_of(card), scheme).values()))
-    on_shell = tuple(name for name in scheme.daughters if room[name] - m.mhprime > NARROW * width)
-    for name in scheme.daughters:
-        heaviest = m.mhprime if name in on_shell else room[name]
-        if heaviest >= HEAVIEST_PAIR:
+        return DipoleScheme(states)
+    masses = {name: getattr(m, mass_key(name)) for name in states}
+    scheme = ScalarScheme(states, light=m.mhprime < HEAVIEST_PAIR)
+    model = model_of(card)
+    room = {t: masses[t[0]] - masses.get(t[1], 0.0) for t in scheme.transitions}
+    width = float(sum(scalar_widths(model, scheme).values()))
+    scheme = replace(scheme, on_shell=tuple(t for t in scheme.transitions if room[t] - m.mhprime > NARROW * width))
+    for parent, daughter in scheme.transitions:
+        heaviest = m.mhprime if (parent, daughter) in scheme.on_shell else room[parent, daughter]
+        if heaviest >= HEAVIEST_PAIR and float(coupling_of(model, scheme, (parent, daughter))) > 0:
             raise InputError(
                 "model.mhprime",
-                f"an h' or a pair of up to {1e3 * heaviest:g} MeV in {scheme.produced} -> {name}",
+                f"an h' or a pair of up to {1e3 * heaviest:g} MeV in {parent} -> {daughter}",
                 f"less than {1e3 * HEAVIEST_PAIR:g} MeV, above which the decays of h' to hadrons are not known",
                 "Lower the masses.",
             )
-    return replace(scheme, on_shell=on_shell)
+    return scheme
 
 
 def model_of(card: Any) -> dict[str, Any]:
     """Parameters of a checked card's model."""
     m = card.model
-    dual = m.m5 is not None
+    states = states_in(m)
     numbers: dict[str, Any] = {
-        "m_n": m.m5 if dual else m.m4,
-        "m_j": m.m4 if dual else 0.0,
+        **{mass_key(name): getattr(m, mass_key(name)) for name in states},
         "majorana": float(m.hnl == "majorana"),
-        "beam": m.beam_couplings,
-        "decay": m.decay_coupling,
+        "beam": [m.beam_couplings(name[1]) for name in states],
+        "between": [[m.coupling_between(i[1], j[1]) if j < i else 0.0 for j in states] for i in states],
     }
+    given: dict[str, Any] = {}
     if isinstance(m, ScalarNeutrino):
-        given = {name: getattr(m.vertices, name) for name in HIGGS_LIKE}
-        own = {name: value for name, value in given.items() if value is not None}
-        numbers |= {"mhprime": m.mhprime, "theta": m.theta, "vertices": own}
-    vertices = {name: jnp.asarray(value, jnp.float64) for name, value in numbers.pop("vertices", {}).items()}
+        numbers |= {"mhprime": m.mhprime, "theta": m.theta}
+        given = {name: value for name in HIGGS_LIKE if (value := getattr(m.vertices, name)) is not None}
     arrays = {name: jnp.asarray(value, jnp.float64) for name, value in numbers.items()}
-    return {**arrays, "vertices": vertices}
+    return {**arrays, "vertices": {name: jnp.asarray(value, jnp.float64) for name, value in given.items()}}
 
 
 def matter_coupling(model: Params, name: str) -> jax.Array:
@@ -203,175 +235,148 @@ def matter_coupling(model: Params, name: str) -> jax.Array:
     return coupling
 
 
-def coupling_to(model: Params, daughter: str) -> jax.Array:
-    """Coupling of N to a daughter: `decay` for N4, the root of the sum of the squares of `beam` for light neutrinos."""
-    coupling: jax.Array = model["decay"] if daughter == "N4" else jnp.sqrt(jnp.sum(model["beam"] ** 2))
+def coupling_of(model: Params, scheme: States, transition: Transition) -> jax.Array:
+    """Coupling of a state to a daughter: `between` for a state, the root of the sum of the squares of its row of `beam`
+    for light neutrinos.
+    """
+    i, j = (scheme.index(name) for name in transition)
+    if transition[1] == "nu":
+        return root(jnp.sum(model["beam"][i] ** 2))
+    coupling: jax.Array = model["between"][i, j]
     return coupling
 
 
-def _pairs(model: Params, scheme: Scheme) -> dict[str, tuple[float, Any]]:
-    """(mass of the final state, partial width as a function of the mass of h') of its decays to ordinary particles."""
+class _Matter(NamedTuple):
+    """Decays of h' to ordinary particles: where each opens (GeV), and its width as a function of the mass of h'."""
 
-    def leptons(name: str, mass: float) -> Any:
+    opens: float
+    width: Callable[[jax.Array], jax.Array]
+
+
+def _matter(model: Params, light: bool) -> dict[str, _Matter]:
+    """By name; photons and pions only where h' is `light` enough for its decays to hadrons to be known."""
+
+    def leptons(name: str, mass: float) -> Callable[[jax.Array], jax.Array]:
         return lambda q: width_scalar_to_leptons(q, jnp.full_like(q, mass), matter_coupling(model, f"{name}_S"))
 
-    found = {f"{name}+ {name}-": (2 * mass, leptons(name, mass)) for name, mass in LEPTONS.items()}
-    if scheme.light:
+    found = {f"{name}+ {name}-": _Matter(2 * mass, leptons(name, mass)) for name, mass in LEPTONS.items()}
+    if light:
         sine = jnp.sin(model["theta"])
-        found["gamma gamma"] = (LIGHTEST_PHOTONS, lambda q: width_scalar_to_photons(q, sine))
-        found["pi pi"] = (2 * MASS_PION, lambda q: width_scalar_to_pions(q, sine))
+        found["gamma gamma"] = _Matter(LIGHTEST_PHOTONS, lambda q: width_scalar_to_photons(q, sine))
+        found["pi pi"] = _Matter(2 * MASS_PION, lambda q: width_scalar_to_pions(q, sine))
     return found
 
 
-def scalar_widths(model: Params, scheme: Scheme) -> dict[str, jax.Array]:
-    """Partial widths of h' in GeV: leptons, photons, pions, neutrinos with N, and N4 N5."""
-    mass, majorana = model["mhprime"], model["majorana"]
-    found = {name: partial(mass) for name, (_, partial) in _pairs(model, scheme).items()}
-    for name in scheme.daughters:
-        m_j = model["m_j"] if name == "N4" else jnp.zeros_like(mass)
-        pair = width_scalar_to_neutral_pair(mass, m_j, model["m_n"], coupling_to(model, name), majorana)
-        found[f"{name} {scheme.produced}"] = pair
-    return found
+class _Neutral(NamedTuple):
+    """Decays of h' to two states, or a state and a neutrino: masses (GeV) and couplings, (p,) each."""
+
+    m_1: jax.Array
+    m_2: jax.Array
+    coupling: jax.Array
+
+    def width(self, q: jax.Array, majorana: jax.Array) -> jax.Array:
+        """Partial widths for an h' of mass q. Shapes: (p,) broadcast with q."""
+        return width_scalar_to_neutral_pair(q, self.m_1, self.m_2, self.coupling, majorana)
 
 
-def partial_widths(model: Params, scheme: Scheme) -> Widths:
-    """Partial widths (GeV) of the produced state and of h' in every channel; zero where closed. Scalars;
-    differentiable.
+def _neutral(model: Params, scheme: ScalarScheme) -> tuple[tuple[str, ...], _Neutral]:
+    masses = masses_of(model)
+    m_1, m_2 = (jnp.stack([masses[scheme.index(t[side])] for t in scheme.transitions]) for side in (1, 0))
+    coupling = jnp.stack([coupling_of(model, scheme, t) for t in scheme.transitions])
+    return tuple(f"{daughter} {parent}" for parent, daughter in scheme.transitions), _Neutral(m_1, m_2, coupling)
+
+
+def scalar_widths(model: Params, scheme: ScalarScheme) -> dict[str, jax.Array]:
+    """Partial widths of h' in GeV: leptons, photons, pions, and every two states that it couples."""
+    mass = model["mhprime"]
+    names, pairs = _neutral(model, scheme)
+    neutral = pairs.width(mass, model["majorana"])
+    found = {name: decay.width(mass) for name, decay in _matter(model, scheme.light).items()}
+    return found | {name: neutral[i] for i, name in enumerate(names)}
+
+
+def scalar_width_below(model: Params, scheme: ScalarScheme, room: jax.Array) -> jax.Array:
+    """Width (GeV) of h' in the propagator of a transition that leaves it the mass `room` (GeV): what it can decay to
+    there, as for a Z' (`dark_neutrino_model.zprime_width_below`).
     """
-    return _dipole_widths(model, scheme) if scheme.mediator == "dipole" else _all_scalar_widths(model, scheme)
+    mass = model["mhprime"]
+    _, pairs = _neutral(model, scheme)
+    neutral = jnp.where(pairs.m_1 + pairs.m_2 < room, pairs.width(mass, model["majorana"]), 0.0)
+    matter = [jnp.where(decay.opens < room, decay.width(mass), 0.0) for decay in _matter(model, scheme.light).values()]
+    return sum(matter, jnp.sum(neutral))
 
 
-def _mass_of(model: Params, daughter: str) -> jax.Array:
-    return model["m_j"] if daughter == "N4" else jnp.zeros_like(model["m_n"])
+def partial_widths(model: Params, scheme: DipoleScheme | ScalarScheme) -> Widths:
+    """Partial widths (GeV) of every state and of h' in every channel; zero where closed. Scalars; differentiable.
+
+    The integrals over virtual photons or h' are made for all transitions and all pairs at once: one to compile, however
+    many states there are.
+    """
+    return _dipole_widths(model, scheme) if isinstance(scheme, DipoleScheme) else _all_scalar_widths(model, scheme)
 
 
-def _dipole_widths(model: Params, scheme: Scheme) -> Widths:
-    m, majorana = model["m_n"], model["majorana"]
-    n: dict[str, jax.Array] = {}
-    for daughter in scheme.daughters:
-        m_j, moment = _mass_of(model, daughter), coupling_to(model, daughter)
-        n[f"{daughter} gamma"] = width_radiative(m, m_j, moment, majorana)
-        pairs = width_radiative_dilepton(m, m_j, jnp.asarray([*LEPTONS.values()]), moment, majorana)
-        n |= {f"{daughter} {name}+ {name}-": pair for name, pair in zip(LEPTONS, pairs, strict=True)}
-    return {scheme.produced: n}
+def _dipole_widths(model: Params, scheme: DipoleScheme) -> Widths:
+    t, majorana = scheme.numbers(model, scheme.transitions), model["majorana"]
+    photon = width_radiative(t.m, t.m_j, t.coupling, majorana)
+    leptons = jnp.asarray([*LEPTONS.values()])[None]
+    pairs = width_radiative_dilepton(t.m[:, None], t.m_j[:, None], leptons, t.coupling[:, None], majorana)
+    found: Widths = {name: {} for name in scheme.states}
+    for i, (parent, daughter) in enumerate(scheme.transitions):
+        found[parent][f"{daughter} gamma"] = photon[i]
+        found[parent] |= {f"{daughter} {name}+ {name}-": pairs[i, k] for k, name in enumerate(LEPTONS)}
+    return found
 
 
-def _all_scalar_widths(model: Params, scheme: Scheme) -> Widths:
-    m, majorana, mass = model["m_n"], model["majorana"], model["mhprime"]
-    hprime = scalar_widths(model, scheme)
-    n: dict[str, jax.Array] = {}
-    virtual = [name for name in scheme.daughters if name not in scheme.on_shell]
-    for name in scheme.on_shell:
-        n[f"{name} Hprime"] = width_to_scalar(m, _mass_of(model, name), mass, coupling_to(model, name), majorana)
-    if virtual:
-        light = {name: value for name, value in _pairs(model, replace(scheme, light=True)).items() if "tau" not in name}
-        lowest = jnp.asarray([least for least, _ in light.values()])
+def _all_scalar_widths(model: Params, scheme: ScalarScheme) -> Widths:
+    majorana, mass = model["majorana"], model["mhprime"]
+    found: Widths = {name: {} for name in scheme.states}
+    if scheme.on_shell:
+        t = scheme.numbers(model, scheme.on_shell)
+        real = width_to_scalar(t.m, t.m_j, mass, t.coupling, majorana)
+        for i, (parent, daughter) in enumerate(scheme.on_shell):
+            found[parent][f"{daughter} Hprime"] = real[i]
+    if scheme.virtual:
+        matter = {name: decay for name, decay in _matter(model, light=True).items() if "tau" not in name}
+        names, pairs = _neutral(model, scheme)
+        wide = _Neutral(*(array[None, :, None, None] for array in pairs))
 
         def each(q: jax.Array) -> jax.Array:
-            """One partial width for each row of q (daughters, pairs, cells, nodes): one integral to compile."""
-            return jnp.stack([partial(q[:, i]) for i, (_, partial) in enumerate(light.values())], axis=1)
+            """One partial width for each row of q (transitions, pairs, cells, nodes): one integral to compile."""
+            seen = jnp.stack([decay.width(q[:, i]) for i, decay in enumerate(matter.values())], axis=1)
+            return jnp.concatenate([seen, wide.width(q[:, len(matter) :], majorana)], axis=1)
 
-        def column(values: list[jax.Array]) -> jax.Array:
-            return jnp.broadcast_to(jnp.stack(values)[:, None], (len(virtual), len(light)))
-
-        total = sum(hprime.values(), jnp.zeros_like(m))
-        masses, couplings = (column([f(model, name) for name in virtual]) for f in (_mass_of, coupling_to))
+        t = scheme.numbers(model, scheme.virtual)
+        lowest = jnp.concatenate([jnp.asarray([decay.opens for decay in matter.values()]), pairs.m_1 + pairs.m_2])
+        m, m_j, width, coupling = (a[:, None] for a in t)
         through = width_through_vector(
-            m, masses, mass, total, lowest, couplings, majorana, each, width_to_boson=width_to_scalar
-        )
-        for i, daughter in enumerate(virtual):
-            n |= {f"{daughter} {name}": through[i, k] for k, name in enumerate(light)}
-    return {scheme.produced: n, "Hprime": hprime}
+            m, m_j, mass[None, None], width, lowest[None], coupling, majorana[None, None], each,
+            width_to_boson=width_to_scalar,
+        )  # fmt: skip
+        for i, (parent, daughter) in enumerate(scheme.virtual):
+            found[parent] |= {f"{daughter} {name}": through[i, k] for k, name in enumerate((*matter, *names))}
+    return {**found, "Hprime": scalar_widths(model, scheme)}
 
 
 host_widths = jax.jit(partial_widths, static_argnums=1)
 
 
-def warn_of_limits(model: Params, scheme: Scheme) -> None:
+def warn_of_limits(model: Params, scheme: DipoleScheme | ScalarScheme) -> None:
     """Say (PhysicsWarning) where a card leaves what this version describes: a broad N, an h' that flies."""
-    widths = host_widths(model, scheme)
-    mass, width = float(model["m_n"]), float(total_width(widths, scheme.produced))
-    if width > BROAD * mass:
-        warnings.warn(
-            f"{scheme.produced} is {1e3 * width:.3g} MeV wide ({100 * width / mass:.2g} % of its mass): it is put on "
-            "its mass shell all the same, and its line shape is not generated",
-            PhysicsWarning,
-            stacklevel=2,
-        )
+    widths = scheme.widths(model)
+    for name in scheme.states:
+        mass, width = float(model[mass_key(name)]), float(total_width(widths, name))
+        if width > BROAD * mass:
+            warnings.warn(
+                f"{name} is {1e3 * width:.3g} MeV wide ({100 * width / mass:.2g} % of its mass): it is put on its mass "
+                "shell all the same, and its line shape is not generated",
+                PhysicsWarning,
+                stacklevel=2,
+            )
     if scheme.on_shell:
         flown = HBAR_C / float(total_width(widths, "Hprime")) / float(model["mhprime"])  # at a momentum of 1 GeV
         if flown > 1.0:
             warnings.warn(
-                f"an h' of 1 GeV flies {flown:.3g} cm on average, but it is made to decay where {scheme.produced} does",
+                f"an h' of 1 GeV flies {flown:.3g} cm on average, but it is made to decay where its parent does",
                 PhysicsWarning,
                 stacklevel=2,
             )
-
-
-def exchange_of(params: Params, mediator: str) -> MomentExchange | ScalarExchange:
-    """What is exchanged, with the product of the couplings at both ends, for a projectile and a scatterer.
-
-    dipole  mu e Z for a nucleus, mu e for a nucleon (its form factors hold its charge), GeV^-1
-    scalar  s (Z g_p + N g_n)
-    params: `model`; `flavour` (3,), one at the projectile's; `target`; `protons` and `neutrons` of the scatterer.
-    """
-    model = params["model"]
-    own: jax.Array = jnp.sum(params["flavour"] * model["beam"])
-    if mediator == "dipole":
-        return MomentExchange(
-            own * ELECTRIC_CHARGE * jnp.where(params["target"].is_nucleon > 0.5, 1.0, params["protons"])
-        )
-    of_matter = params["protons"] * matter_coupling(model, "p_S") + params["neutrons"] * matter_coupling(model, "n_S")
-    return ScalarExchange(model["mhprime"], own * of_matter)
-
-
-@lru_cache
-def prepare(scheme: Scheme, form: str) -> Any:
-    """The function that derives, inside the compiled program, what the stages read from what a card sets. One per
-    scheme and `Decay.form`.
-    """
-
-    def prepared(params: Params) -> Params:
-        """params: as `exchange_of`, with `decay` of `decay_params`, and `signs` (2,), the shares of N -> daughter and
-        -> anti-daughter.
-        """
-        model, chosen = params["model"], params["decay"]
-        widths = host_widths(model, scheme)
-        total = total_width(widths, scheme.produced)
-        share = model["beam"] ** 2 / jnp.sum(model["beam"] ** 2)
-        visible = jnp.stack(
-            [jnp.stack([visible_width(widths, scheme, Decay(d, f)) for f in FINALS]) for d in scheme.daughters]
-        )
-
-        def of_daughter(quantity: Any) -> jax.Array:
-            return jnp.sum(chosen * jnp.stack([quantity(model, name) for name in scheme.daughters])[:, None])
-
-        def of_pair(values: list[Any]) -> jax.Array:
-            return jnp.sum(chosen * jnp.stack([jnp.zeros(()), *map(jnp.asarray, values)])[None])
-
-        m_j, coupling = of_daughter(_mass_of), of_daughter(coupling_to)
-        m_lepton = of_pair([LEPTONS[name] for name in FINALS.values() if name])
-        derived: dict[str, Any] = {
-            "m_n": model["m_n"],
-            "m_j": m_j,
-            "m_lepton": m_lepton,
-            "majorana": model["majorana"],
-            "width_n": total,
-            "ctau_n": ctau(total),
-            "branching": jnp.sum(chosen * visible) / total,
-            "exchange": exchange_of(params, scheme.mediator),
-            "flavour_share": jnp.concatenate([share * params["signs"][0], share * params["signs"][1]]),
-        }
-        if scheme.mediator == "scalar":
-            derived["m_scalar"] = model["mhprime"]
-        if form == "pair" and scheme.mediator == "dipole":
-            derived["dilepton"] = moment_dilepton(model["m_n"], m_j, m_lepton, coupling, model["majorana"])
-        elif form == "pair":
-            matter = of_pair([matter_coupling(model, f"{name}_S") for name in FINALS.values() if name])
-            derived["dilepton"] = ScalarDilepton(
-                model["m_n"], m_j, model["mhprime"], total_width(widths, "Hprime"), m_lepton, coupling, matter,
-                model["majorana"],
-            )  # fmt: skip
-        return {**params, **derived}
-
-    return prepared

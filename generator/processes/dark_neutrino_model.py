@@ -9,24 +9,31 @@ functions serve the host (widths, header) and the compiled chain (gradients, sca
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from numpy.typing import NDArray
 
 from darkhorn.generator.chain import Params
-from darkhorn.kernels.constants import (
-    ELECTRIC_CHARGE,
-    HBAR_C,
-    MASS_ELECTRON,
-    MASS_MUON,
-    MASS_PION,
-    MASS_TAU,
-    WEAK_NEUTRAL_COUPLING,
+from darkhorn.generator.processes.dark_neutrino_states import (
+    FINALS,
+    FLAVOURS,
+    LEPTONS,
+    STATES,
+    States,
+    Transition,
+    Transitions,
+    Widths,
+    mass_key,
+    masses_of,
+    root,
+    states_in,
+    total_width,
 )
+from darkhorn.kernels.constants import ELECTRIC_CHARGE, HBAR_C, MASS_PION, WEAK_NEUTRAL_COUPLING
 from darkhorn.kernels.errors import InputError, PhysicsWarning
+from darkhorn.kernels.flight import ctau
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel
 from darkhorn.kernels.matrix_elements.exchange import VectorExchange
 from darkhorn.kernels.matrix_elements.neutral_decays import (
     width_three_neutrinos,
@@ -38,63 +45,64 @@ from darkhorn.kernels.matrix_elements.neutral_decays import (
 from darkhorn.kernels.matrix_elements.upscattering import Vertices
 from darkhorn.kernels.matrix_elements.vector_hadrons import width_through_vector_to_hadrons, width_vector_to_hadrons
 
-LEPTONS = {"e": MASS_ELECTRON, "mu": MASS_MUON, "tau": MASS_TAU}
-FLAVOURS = ("e", "mu", "tau")
-STATES = ("N4", "N5", "N6")
 NARROW = 100.0
 MASSLESS_PAIR = 1e-6  # GeV: where the integral over the mass of a neutrino pair begins
 FIRST_HADRONS = 0.134  # GeV: no hadronic final state of a vector below m_pi0
 DISPLACED = 0.1  # cm: mean flight of a Z' of 1 GeV from which it is generated; wires of a detector are 3 mm apart
 RESOLVED = 1e-6  # width over mass from which a line shape can be generated
 BROAD = 0.01  # width over mass from which a state is told to be broad
-Transition = tuple[str, str]  # of a state to a lighter one, or to "nu"
-Widths = dict[str, dict[str, jax.Array]]  # particle -> channel -> partial width, GeV
-
-
-def mass_key(state: str) -> str:
-    """Name of a state's mass in a card and in the model: m4 of N4."""
-    return f"m{state[1]}"
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """What of a model is known before compilation: which decays its program holds.
+class Scheme(States):
+    """As `States`, for a Z'; it is `displaced` where it flies more than DISPLACED on average at 1 GeV, unless
+    `physics.zprime_flight` says; line shapes are those of `physics.line_shape`.
 
-    states    names of the heavy neutral leptons, lightest first
-    on_shell  the transitions in which the Z' is on shell; the others go through a virtual one
     hadrons   the Z' is heavy enough for hadrons
     virtual_hadrons  a virtual Z' has room for two pions in a transition; below, R < 2e-5 is left out (slow to compile)
-    displaced  a Z' on shell flies: more than DISPLACED on average at 1 GeV, unless `physics.zprime_flight` says
-    broad      states whose mass is drawn from their line shape (`physics.line_shape`)
     """
 
-    states: tuple[str, ...] = ("N4",)
-    on_shell: tuple[Transition, ...] = ()
     hadrons: bool = True
     virtual_hadrons: bool = True
-    displaced: bool = False
-    broad: tuple[str, ...] = ()
 
-    @property
-    def transitions(self) -> tuple[Transition, ...]:
-        """Every decay of a state to a lighter one or to a neutrino, with a Z' on shell or virtual."""
-        return tuple(
-            (parent, daughter) for i, parent in enumerate(self.states) for daughter in ("nu", *self.states[:i])
-        )
+    mediator: ClassVar[str] = "vector"
+    boson: ClassVar[str] = "Zprime"
+    symbol: ClassVar[str] = "Z'"
 
-    @property
-    def virtual(self) -> tuple[Transition, ...]:
-        """The transitions through a virtual Z'."""
-        return tuple(t for t in self.transitions if t not in self.on_shell)
+    def widths(self, model: Params) -> Widths:
+        """`partial_widths`, compiled."""
+        found: Widths = host_widths(model, self)
+        return found
 
-    def index(self, state: str) -> int:
-        """Position of a state in the arrays of the model; the light neutrinos come last."""
-        return (*self.states, "nu").index(state)
+    def beam_couplings(self, model: Params) -> jax.Array:
+        """`beam_vertices`."""
+        return beam_vertices(model)
 
-    @property
-    def parents(self) -> NDArray[np.int64]:
-        """Index (t,) of the parent of every transition."""
-        return np.array([self.index(parent) for parent, _ in self.transitions])
+    def numbers(self, model: Params, transitions: tuple[Transition, ...]) -> Transitions:
+        """Masses and couplings of transitions, with the width that a virtual Z' has there."""
+        masses = masses_of(model)
+        m, m_j = (jnp.stack([masses[self.index(t[side])] for t in transitions]) for side in (0, 1))
+        width = jnp.stack([zprime_width_below(model, self, free) for free in m - m_j])
+        return Transitions(m, m_j, width, jnp.stack([dark_coupling(model, self, t) for t in transitions]))
+
+    def boson_numbers(self, model: Params, widths: Widths) -> dict[str, jax.Array]:
+        """Mass (GeV) and c tau (cm) of the Z'."""
+        return {"m_zprime": model["mzprime"], "ctau_zprime": ctau(total_width(widths, "Zprime"))}
+
+    def lepton_couplings(self, model: Params) -> jax.Array:
+        """e_V and mu_V."""
+        return jnp.stack([matter_vertex(model, f"{FINALS[final]}_V") for final in self.finals])
+
+    def dilepton(
+        self, model: Params, numbers: Transitions, m_lepton: jax.Array, lepton_coupling: jax.Array
+    ) -> DileptonModel:
+        """The decay through a virtual Z'."""
+        m, m_j, width, coupling = numbers
+        return DileptonModel(m, m_j, model["mzprime"], width, m_lepton, coupling, lepton_coupling, model["majorana"])
+
+    def exchange(self, params: Params) -> VectorExchange:
+        """`exchange_of`."""
+        return exchange_of(params)
 
 
 def scheme_of(card: Any) -> Scheme:
@@ -105,7 +113,7 @@ def scheme_of(card: Any) -> Scheme:
     which holds everywhere.
     """
     m = card.model
-    masses = {name: getattr(m, mass_key(name)) for name in STATES if getattr(m, mass_key(name)) is not None}
+    masses = {name: getattr(m, mass_key(name)) for name in states_in(m)}
     scheme = Scheme(tuple(masses), hadrons=m.mzprime > FIRST_HADRONS)
     room = {t: masses[t[0]] - masses.get(t[1], 0.0) for t in scheme.transitions}
     if any(m.mzprime < free for free in room.values()):
@@ -157,7 +165,7 @@ def warn_of_limits(model: Params, scheme: Scheme) -> None:
 def model_of(card: Any) -> dict[str, jax.Array]:
     """Parameters of a checked card's model."""
     m = card.model
-    states = [name for name in STATES if getattr(m, mass_key(name)) is not None]
+    states = states_in(m)
     mixing = [[getattr(m, f"u{flavour}{name[1]}_sq") for flavour in FLAVOURS] for name in states]
     numbers = {
         **{mass_key(name): getattr(m, mass_key(name)) for name in states},
@@ -180,30 +188,13 @@ def matter_vertex(model: Params, name: str) -> jax.Array:
     return jnp.asarray(model["vertices"].get(name, ELECTRIC_CHARGE * model["epsilon"] * charge))
 
 
-def masses_of(model: Params) -> jax.Array:
-    """Masses (k + 1,) in GeV of the states and of the light neutrinos, as `Scheme.index` counts them."""
-    states = [model[mass_key(name)] for name in STATES if mass_key(name) in model]
-    return jnp.stack([*states, jnp.zeros_like(model["m4"])])
-
-
-def produced_mass(params: Params) -> jax.Array:
-    """Mass (GeV) of the state that the beam makes. params: `model`, and `produced` (k,), one at that state."""
-    produced: jax.Array = params["produced"]
-    return jnp.sum(produced * masses_of(params["model"])[:-1])
-
-
-def _root(x: jax.Array) -> jax.Array:
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
-
-
 def dark_mixing(model: Params) -> jax.Array:
     """a (k, 3): the vertex of the Z' with a neutrino of flavour alpha and state i is g_D a_ia (up to its sign).
 
     a_ia = U_Di^2 |U_ai|: each state has its own mixing alone. With `shared_flavour` it is U_Di sum_k |U_ak| U_Dk: all
     mix with one dark flavour, and a state is made by the mixings of the others, too (arXiv:2207.04137).
     """
-    amplitude, charge = _root(model["mixing_sq"]), model["dark_charge"][:, None]
+    amplitude, charge = root(model["mixing_sq"]), model["dark_charge"][:, None]
     shared = charge * jnp.sum(amplitude * charge, axis=0, keepdims=True)
     return jnp.where(model["shared_flavour"] > 0, shared, amplitude * charge * charge)
 
@@ -222,7 +213,7 @@ def dark_coupling(model: Params, scheme: Scheme, transition: Transition) -> jax.
     """Vertex daughter-N-Z': g_D U_Di U_Dj for N_i -> N_j, g_D sqrt(sum_alpha a_ia^2) for N_i -> nu; or those given."""
     i, j = (scheme.index(name) for name in transition)
     if transition[1] == "nu":
-        return _root(jnp.sum(beam_vertices(model)[i] ** 2))
+        return root(jnp.sum(beam_vertices(model)[i] ** 2))
     made = model["gD"] * model["dark_charge"][i] * model["dark_charge"][j]
     return jnp.asarray(model["vertices"].get(f"d_{transition[0][1]}{transition[1][1]}", made))
 
@@ -298,23 +289,6 @@ def zprime_width_below(model: Params, scheme: Scheme, room: jax.Array) -> jax.Ar
     return total
 
 
-class Virtual(NamedTuple):
-    """The transitions through a virtual Z': masses (GeV), widths in the propagator (GeV), couplings; (t,) each."""
-
-    m: jax.Array
-    m_j: jax.Array
-    width_zprime: jax.Array
-    coupling: jax.Array
-
-
-def virtual_transitions(model: Params, scheme: Scheme, transitions: tuple[Transition, ...]) -> Virtual:
-    """Numbers of the transitions."""
-    masses = masses_of(model)
-    m, m_j = (jnp.stack([masses[scheme.index(t[side])] for t in transitions]) for side in (0, 1))
-    width = jnp.stack([zprime_width_below(model, scheme, free) for free in m - m_j])
-    return Virtual(m, m_j, width, jnp.stack([dark_coupling(model, scheme, t) for t in transitions]))
-
-
 def partial_widths(model: Params, scheme: Scheme) -> Widths:
     """Partial widths (GeV) of every state and of the Z' in every channel; zero where closed. Scalars; differentiable.
 
@@ -330,7 +304,7 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
         found[parent][f"{daughter} Zprime"] = width_to_vector(m, m_j, mz, coupling, majorana)
     if scheme.virtual:
         names, pairs = zprime_pairs(model, scheme)
-        t = virtual_transitions(model, scheme, scheme.virtual)
+        t = scheme.numbers(model, scheme.virtual)
         m, m_j, width, couple = (a[:, None] for a in t)
         through = width_through_vector(
             m, m_j, mz[None, None], width, pairs.lightest[None], couple, majorana[None, None], pairs.wide().width
@@ -340,7 +314,7 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
                 found[parent][f"{daughter} {name}"] = through[k, i]
         if scheme.virtual_hadrons:
             charge = matter_vertex(model, "p_V")
-            hadrons = width_through_vector_to_hadrons(t.m, t.m_j, mz, t.width_zprime, t.coupling, charge, majorana)
+            hadrons = width_through_vector_to_hadrons(t.m, t.m_j, mz, t.width_boson, t.coupling, charge, majorana)
             for k, (parent, daughter) in enumerate(scheme.virtual):
                 found[parent][f"{daughter} hadrons"] = hadrons[k]
     for parent in scheme.states:
@@ -352,11 +326,6 @@ def partial_widths(model: Params, scheme: Scheme) -> Widths:
             found[parent][f"nu {name}+ {name}- (W, Z)"] = weak
         found[parent]["nu nu nu (Z)"] = width_three_neutrinos(m, total_mixing, majorana)
     return {**found, "Zprime": zprime_widths(model, scheme)}
-
-
-def total_width(widths: Widths, particle: str) -> jax.Array:
-    """Sum of the partial widths of a particle, GeV."""
-    return sum(widths[particle].values(), jnp.zeros(()))
 
 
 host_widths = jax.jit(partial_widths, static_argnums=1)
@@ -373,7 +342,7 @@ def vertices_of(params: Params) -> Vertices:
     model = params["model"]
     dark, weak = (
         jnp.sum(params["produced"][:, None] * params["flavour"][None] * vertex)
-        for vertex in (beam_vertices(model), _root(model["mixing_sq"]))
+        for vertex in (beam_vertices(model), root(model["mixing_sq"]))
     )
     return Vertices(
         dark,

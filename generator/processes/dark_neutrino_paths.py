@@ -1,11 +1,11 @@
-"""Decays of dark neutrinos that are generated: which final states a card asks for, and the numbers of each.
+"""Decays of dark neutrinos that are generated, with any mediator: which final states a card asks for, and the numbers
+of each.
 
-A path is N -> daughter l+ l-, or two such decays one after the other. Every path of every state that mixes with the
-beam is a set of channels of its own. Those of one form share their compiled program: what distinguishes them (masses,
-couplings, widths) is chosen by arrays of zeros and ones, `params["path"]`.
+A path is N -> daughter l+ l- or N -> daughter gamma, or two such decays one after the other. Every path of every state
+that couples to the beam is a set of channels of its own. Those of one form share their compiled program: what
+distinguishes them (masses, couplings, widths) is chosen by arrays of zeros and ones, `params["path"]`.
 """
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,30 +17,32 @@ import numpy as np
 
 from darkhorn.generator.chain import Params
 from darkhorn.generator.processes.dark_neutrino_line_shape import line_shape
-from darkhorn.generator.processes.dark_neutrino_model import (
+from darkhorn.generator.processes.dark_neutrino_states import (
+    FINALS,
     LEPTONS,
-    Scheme,
+    States,
+    Step,
     Transition,
+    Transitions,
     Widths,
-    beam_vertices,
-    exchange_of,
-    host_widths,
     mass_key,
-    matter_vertex,
     total_width,
-    virtual_transitions,
+    visible_widths_of,
 )
 from darkhorn.kernels.constants import HBAR_C
-from darkhorn.kernels.errors import InputError, PhysicsWarning
+from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.flight import ctau
 from darkhorn.kernels.matrix_elements.neutral_decays import width_to_vector
 
-VISIBLE = {"e+e-": "e", "mu+mu-": "mu"}  # word of a card -> lepton
 NEGLIGIBLE = 1e-6  # of the visible decays of a state: such a path is not generated
-READS = (  # parameters from which `prepare` derives others, beside the model
-    "path", "signs", "daughter_pdg", "polarised", "chirality", "flavour", "produced", "charge", "neutrons",
-    "weak_charge", "z_exchange",
-)  # fmt: skip
+READS = {  # mediator -> parameters from which `prepare` derives others, beside the model
+    "vector": (
+        "path", "signs", "daughter_pdg", "polarised", "chirality", "flavour", "produced", "charge", "neutrons",
+        "weak_charge", "z_exchange",
+    ),
+    "dipole": ("path", "signs", "daughter_pdg", "polarised", "flavour", "produced", "protons", "target"),
+    "scalar": ("path", "signs", "daughter_pdg", "polarised", "flavour", "produced", "protons", "neutrons"),
+}  # fmt: skip
 REACH = 1e4  # cm: a second decay that hardly ever happens within it is not generated
 
 
@@ -53,7 +55,7 @@ class Path:
     """
 
     transitions: tuple[Transition, ...]
-    pairs: tuple[str, ...]
+    finals: tuple[str, ...]
     escapes: bool = False
 
     @property
@@ -69,40 +71,30 @@ class Path:
     @property
     def label(self) -> str:
         """Text that tells it from other paths, such as `N6>N5>N4/e+e-/mu+mu-`."""
-        return "/".join((">".join((self.produced, *self.daughters)), *self.pairs))
+        return "/".join((">".join((self.produced, *self.daughters)), *self.finals))
 
 
-def suffix(path: Path, scheme: Scheme) -> str:
-    """What a path adds to the names of its channels: nothing for that of one or two states to e+e-, whose names (which
+def suffix(path: Path, scheme: States) -> str:
+    """What a path adds to the names of its channels: nothing for the usual one of one or two states, whose names (which
     seed their random numbers) are older than the other paths.
     """
     first = {("N4",): ("N4", "nu"), ("N4", "N5"): ("N5", "N4")}.get(scheme.states)
-    return "" if path.transitions == (first,) and path.pairs == ("e+e-",) else f"/{path.label}"
+    return "" if path.transitions == (first,) and path.finals == scheme.finals[:1] else f"/{path.label}"
 
 
-def visible_widths_of(widths: Widths, scheme: Scheme, transition: Transition) -> tuple[jax.Array, ...]:
-    """Partial widths (GeV) of a transition with each pair of VISIBLE."""
-    parent, daughter = transition
-    if transition in scheme.on_shell:
-        zprime = widths["Zprime"]
-        per_width = widths[parent][f"{daughter} Zprime"] / total_width(widths, "Zprime")
-        return tuple(per_width * zprime[f"{name}+ {name}-"] for name in VISIBLE.values())
-    return tuple(widths[parent][f"{daughter} {name}+ {name}-"] for name in VISIBLE.values())
-
-
-def paths_of(card: Any, model: Params, scheme: Scheme) -> list[Path]:
-    """The paths to the final states of `generate.visible`, of every state that mixes with the beam.
+def paths_of(card: Any, model: Params, scheme: States) -> list[Path]:
+    """The paths to the final states of `generate.visible`, of every state that couples to the beam.
 
     Left out are those with less than NEGLIGIBLE of the visible decays of their state, and second decays with less than
     that share within REACH for a momentum of 1 GeV. Raises InputError where nothing is left.
     """
-    widths = host_widths(model, scheme)
+    widths = scheme.widths(model)
     wanted = card.generate.final_states
     ratios: dict[str, dict[tuple[Transition, str], float]] = {name: {} for name in scheme.states}
     for transition in scheme.transitions:
         total = float(total_width(widths, transition[0]))
         visible = visible_widths_of(widths, scheme, transition)
-        for pair, width in zip(VISIBLE, visible, strict=True):
+        for pair, width in zip(scheme.finals, visible, strict=True):
             if pair in wanted and float(width) > 0:
                 ratios[transition[0]][transition, pair] = float(width) / total
     kept = {
@@ -118,7 +110,7 @@ def paths_of(card: Any, model: Params, scheme: Scheme) -> list[Path]:
         return [key for key, ratio in kept[daughter].items() if ratio * within > NEGLIGIBLE]
 
     paths = []
-    made = np.any(np.asarray(beam_vertices(model)) != 0, axis=1)
+    made = np.any(np.asarray(scheme.beam_couplings(model)) != 0, axis=1)
     for state, mixes in zip(scheme.states, made, strict=True):
         for transition, pair in kept[state] if mixes else ():
             later = seconds(transition[1])
@@ -129,41 +121,29 @@ def paths_of(card: Any, model: Params, scheme: Scheme) -> list[Path]:
         raise InputError(
             "generate.visible",
             f"{' and '.join(wanted)}, to which {names} cannot decay",
-            "a final state that is lighter than the mass difference, and than a Z' on shell",
+            f"a final state that is lighter than the mass difference, and than a {scheme.symbol} on shell",
             "`darkhorn widths CARD` shows what is open.",
         )
-    if scheme.displaced and any(len(p.pairs) == 2 and set(p.transitions) & set(scheme.on_shell) for p in paths):
-        text = "a Z' that flies is generated where one pair is made; in a cascade it decays where its parent does"
-        warnings.warn(text, PhysicsWarning, stacklevel=2)
-    if not card.physics.zprime_polarisation:
-        virtual = [t for path in paths for t in path.transitions if t not in scheme.on_shell]
-        if virtual:
-            raise InputError(
-                "physics.zprime_polarisation",
-                "false",
-                f"true where the Z' is off shell, as in {virtual[0][0]} -> {virtual[0][1]} {paths[0].pairs[0]}",
-                "Remove it: there is no Z' to unpolarise.",
-            )
     return paths
 
 
-def path_params(scheme: Scheme, path: Path, paths: Iterable[Path]) -> dict[str, Any]:
-    """Zeros and ones that choose a path: `transition` (t,) and `pair` (2,) of the first step, those of the second, and
+def path_params(scheme: States, path: Path, paths: Iterable[Path]) -> dict[str, Any]:
+    """Zeros and ones that choose a path: `transition` (t,) and `final` (f,) of the first step, those of the second, and
     of the second decays that `escapes` leaves to other paths.
     """
     found: dict[str, Any] = {}
-    for name, transition, pair in zip(("first", "second"), path.transitions, path.pairs, strict=False):
+    for name, transition, pair in zip(("first", "second"), path.transitions, path.finals, strict=False):
         found[name] = {
             "transition": np.array([float(t == transition) for t in scheme.transitions]),
-            "pair": np.array([float(other == pair) for other in VISIBLE]),
+            "final": np.array([float(other == pair) for other in scheme.finals]),
         }
     if path.escapes:
         later = {
-            (other.transitions[1], other.pairs[1])
+            (other.transitions[1], other.finals[1])
             for other in paths
             if len(other.transitions) == 2 and other.transitions[0] == path.transitions[0]
         }
-        found["later"] = np.array([[float((t, p) in later) for p in VISIBLE] for t in scheme.transitions])
+        found["later"] = np.array([[float((t, p) in later) for p in scheme.finals] for t in scheme.transitions])
     return found
 
 
@@ -171,94 +151,99 @@ def path_params(scheme: Scheme, path: Path, paths: Iterable[Path]) -> dict[str, 
 class Form:
     """What of a path is known before compilation.
 
-    on_shell  of every step, whether its Z' is on shell
+    steps     how each decay goes
     escapes   as in `Path`
     displaced  the Z' of the only step flies
     line_shape the mass of the state that the beam makes is drawn
     """
 
-    on_shell: tuple[bool, ...]
+    steps: tuple[Step, ...]
     escapes: bool = False
     displaced: bool = False
     line_shape: bool = False
 
 
-def form_of(path: Path, scheme: Scheme) -> Form:
+def form_of(path: Path, scheme: States) -> Form:
     """The form of a path: paths of one form share one compiled program."""
-    on_shell = tuple(t in scheme.on_shell for t in path.transitions)
-    drawn = on_shell[0] and path.produced in scheme.broad
-    return Form(on_shell, path.escapes, scheme.displaced and on_shell == (True,), drawn)
+    steps = tuple(scheme.step(t, final) for t, final in zip(path.transitions, path.finals, strict=True))
+    drawn = path.transitions[0] in scheme.on_shell and path.produced in scheme.broad
+    return Form(steps, path.escapes, scheme.displaced and steps == ("vector",), drawn)
 
 
-def _step(model: Params, scheme: Scheme, widths: Widths, path: Params, signs: jax.Array) -> dict[str, Any]:
-    """What the stages read of one step. path: `transition`, `pair`; signs (2,): shares of daughter and antidaughter."""
-    every = virtual_transitions(model, scheme, scheme.transitions)
-    chosen, pair = path["transition"], path["pair"]
+def _step(
+    model: Params, scheme: States, widths: Widths, path: Params, signs: jax.Array, virtual: bool
+) -> dict[str, Any]:
+    """What the stages read of one step. path: `transition`, `final`; signs (2,): shares of daughter, antidaughter."""
+    every = scheme.numbers(model, scheme.transitions)
+    chosen, pair = path["transition"], path["final"]
     totals = jnp.stack([total_width(widths, name) for name in scheme.states])[scheme.parents]
-    mixing = jnp.sum((chosen[:, None] * beam_vertices(model)[scheme.parents]) ** 2, axis=0)
+    mixing = jnp.sum((chosen[:, None] * scheme.beam_couplings(model)[scheme.parents]) ** 2, axis=0)
     some = jnp.sum(mixing) > 0
     share = jnp.where(some, mixing / jnp.where(some, jnp.sum(mixing), 1.0), 1 / 3)  # 1/3: not a neutrino
     total = jnp.sum(chosen * totals)
     visible = jnp.stack([jnp.stack(visible_widths_of(widths, scheme, t)) for t in scheme.transitions])
-    return {
-        "m_n": jnp.sum(chosen * every.m),
-        "m_j": jnp.sum(chosen * every.m_j),
-        "m_zprime": model["mzprime"],
-        "m_lepton": jnp.sum(pair * jnp.array([LEPTONS[name] for name in VISIBLE.values()], pair.dtype)),
+    numbers = Transitions(*(jnp.sum(chosen * array) for array in every))
+    leptons = [LEPTONS[FINALS[final]] if FINALS[final] else 0.0 for final in scheme.finals]
+    m_lepton = jnp.sum(pair * jnp.array(leptons, pair.dtype))
+    found: dict[str, Any] = {
+        "m_n": numbers.m,
+        "m_j": numbers.m_j,
+        "m_lepton": m_lepton,
         "majorana": model["majorana"],
         "width_n": total,
-        "width_zprime": jnp.sum(chosen * every.width_zprime),
-        "decay_coupling": jnp.sum(chosen * every.coupling),
-        "charge_coupling": jnp.sum(pair * jnp.stack([matter_vertex(model, f"{name}_V") for name in VISIBLE.values()])),
         "ctau_n": ctau(total),
         "branching": jnp.sum(chosen[:, None] * pair[None] * visible) / total,
         "flavour_share": jnp.concatenate([share * signs[0], share * signs[1]]),
+        **scheme.boson_numbers(model, widths),
     }
+    if virtual:
+        lepton_coupling = jnp.sum(pair * scheme.lepton_couplings(model))
+        found["dilepton"] = scheme.dilepton(model, numbers, m_lepton, lepton_coupling)
+    return found
 
 
-def _shape(model: Params, scheme: Scheme, widths: Widths, path: Params, first: Params) -> dict[str, Any]:
-    """Numbers of the line shape of the parent of the first step."""
-    every = virtual_transitions(model, scheme, scheme.transitions)
+def _shape(model: Params, scheme: States, widths: Widths, path: Params, first: Params) -> dict[str, Any]:
+    """Numbers of the line shape of the parent of the first step, which decays to a Z' on shell."""
+    every = scheme.numbers(model, scheme.transitions)
     own = (jnp.asarray(scheme.parents) == jnp.argmax(path["transition"] @ _parents_matrix(scheme))).astype(
         every.m.dtype
     )
     real = jnp.array([float(t in scheme.on_shell) for t in scheme.transitions], every.m.dtype)
-    coupling, mz, majorana = every.coupling * own * real, model["mzprime"], model["majorana"]
+    coupling, mz, majorana = every.coupling * own * real, first["m_zprime"], model["majorana"]
     each = width_to_vector(first["m_n"], every.m_j, mz, coupling, majorana)
     shape = line_shape(first["m_n"], jnp.sum(each), every.m_j, coupling, first["m_j"] + mz, majorana, mz)
-    pairs = jnp.stack([widths["Zprime"][f"{name}+ {name}-"] for name in VISIBLE.values()])
-    ratio = jnp.sum(path["pair"] * pairs) / total_width(widths, "Zprime")
+    pairs = jnp.stack([widths["Zprime"][f"{FINALS[final]}+ {FINALS[final]}-"] for final in scheme.finals])
+    ratio = jnp.sum(path["final"] * pairs) / total_width(widths, "Zprime")
     return {**shape, "chosen": path["transition"], "zprime_branching": ratio}
 
 
-def _parents_matrix(scheme: Scheme) -> jax.Array:
+def _parents_matrix(scheme: States) -> jax.Array:
     """(t, k): one at the parent of every transition."""
     return jnp.asarray(scheme.parents[:, None] == np.arange(len(scheme.states))[None], jnp.float64)
 
 
 @lru_cache
-def prepare(scheme: Scheme, form: Form) -> Callable[[Params], Params]:
+def prepare(scheme: States, form: Form) -> Callable[[Params], Params]:
     """The function that derives, inside the compiled program, what the stages read from what a card sets. One per
     scheme and form.
     """
 
     def prepared(params: Params) -> Params:
-        """params: as `exchange_of`, with `path` of `path_params`, `signs` (2,), the
+        """params: as `States.exchange`, with `path` of `path_params`, `signs` (2,), the
         shares of N -> daughter and -> anti-daughter, and `daughter_pdg` (steps, 6).
         """
-        return {**params, **derived(params, host_widths(params["model"], scheme))}
+        return {**params, **derived(params, scheme.widths(params["model"]))}
 
     @jax.jit  # apart from the widths, whose program all forms share
     def derived(params: Params, widths: Widths) -> Params:
         model, path = params["model"], params["path"]
         numbers: dict[str, Any] = {
-            **_step(model, scheme, widths, path["first"], params["signs"]),
-            "ctau_zprime": ctau(total_width(widths, "Zprime")),
-            "exchange": exchange_of(params),
+            **_step(model, scheme, widths, path["first"], params["signs"], form.steps[0] == "pair"),
+            "exchange": scheme.exchange(params),
             "daughter_pdg": params["daughter_pdg"][0],
         }
-        if len(form.on_shell) == 2:
-            second = _step(model, scheme, widths, path["second"], params["signs"])
+        if len(form.steps) == 2:
+            second = _step(model, scheme, widths, path["second"], params["signs"], form.steps[1] == "pair")
             numbers["second"] = {**second, "daughter_pdg": params["daughter_pdg"][1], "polarised": params["polarised"]}
         if form.line_shape:
             numbers["shape"] = _shape(model, scheme, widths, path["first"], numbers)

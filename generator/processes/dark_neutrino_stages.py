@@ -1,21 +1,22 @@
-"""Stages of nu A -> N A, N -> nu Z', Z' -> e+ e-: what is special to the dark neutrino. All numbers come from `params`.
+"""Stages of nu A -> N A and of the decays of N, with any mediator: N -> daughter Z' or h' -> l- l+, the same through a
+virtual one or a virtual photon, N -> daughter gamma. All numbers come from `params`.
 
 Units: GeV, cm; momenta in the detector frame.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from darkhorn.generator.chain import Params, Stage, State, same
+from darkhorn.generator.processes.dark_neutrino_states import Step
 from darkhorn.generator.stages import SAME_N
 from darkhorn.kernels.kinematics import FourVector, Vector, along, boost_from_rest, boost_to_rest, four
 from darkhorn.kernels.matrix_elements.dilepton_decay import (
     DileptonKinematics,
-    DileptonModel,
     DileptonUniforms,
     dilepton_density,
     dilepton_kinematics,
@@ -23,7 +24,9 @@ from darkhorn.kernels.matrix_elements.dilepton_decay import (
     within_limits,
 )
 from darkhorn.kernels.matrix_elements.exchange import Exchange
-from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, chain_density, sample_chain
+from darkhorn.kernels.matrix_elements.neutral_decays import ChainAngles, ChainDecay, chain_density, sample_chain
+from darkhorn.kernels.matrix_elements.radiative_decay import RadiativeUniforms, sample_radiative
+from darkhorn.kernels.matrix_elements.scalar_decays import sample_scalar_chain, scalar_slope
 from darkhorn.kernels.matrix_elements.upscattering import invariants
 from darkhorn.kernels.trigonometry import sincos2pi
 
@@ -136,9 +139,16 @@ class Roles(NamedTuple):
     """What the products of a decay are called in the program."""
 
     daughter: str
-    boson: str
+    zprime: str
+    hprime: str
     negative: str
     positive: str
+    photon: str
+
+
+def roles_of_products(daughter: str, number: str) -> Roles:
+    """The roles of the products of a decay; a second one has the number 2."""
+    return Roles(daughter, *(f"{role}{number}" for role in ("zprime", "hprime", "em", "ep", "gamma")))
 
 
 def _produced(params: Params, state: State) -> Decaying:
@@ -146,46 +156,71 @@ def _produced(params: Params, state: State) -> Decaying:
     return Decaying(n4, params["helicity"], axis)
 
 
-def products(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> State:
-    """N -> daughter Z', Z' -> l- l+ with all spin correlations, by their densities.
+def _columns(p: Params, parent: Decaying, pdg: jax.Array, made: dict[str, FourVector], daughter: str) -> State:
+    """Columns of products given in the rest frame of the parent, by their roles."""
+    columns: State = {f"{daughter}_pdg": pdg}
+    for role, momentum in made.items():
+        columns |= momentum_columns(role, boost_from_rest(momentum, parent.momentum, p["m_n"]))
+    return columns
 
-    A daughter neutrino has the flavour alpha with the share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and
-    antineutrino for a Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
-    p: `m_n`, `m_j`, `m_zprime`, `m_lepton`, `majorana`, `polarised`, `daughter_pdg` (k,), `flavour_share` (k,).
-    """
-    m = p["m_n"]
-    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
-    decay = sample_chain(
-        ChainAngles(u[0], azimuth, u[2], u[3]), m, p["m_j"], p["m_zprime"], p["m_lepton"], parent.polarisation,
-        p["majorana"], p["polarised"], parent.axis,
-    )  # fmt: skip
-    em, ep = (boost_from_rest(lepton, parent.momentum, m) for lepton in (decay.negative, decay.positive))
+
+def _chain(p: Params, parent: Decaying, roles: Roles, boson: str, pdg: jax.Array, decay: ChainDecay) -> State:
+    """Columns of N -> daughter boson, boson -> l- l+."""
+    em, ep = (boost_from_rest(lepton, parent.momentum, p["m_n"]) for lepton in (decay.negative, decay.positive))
     return {
-        f"{roles.daughter}_pdg": pdg,
-        **momentum_columns(roles.daughter, boost_from_rest(decay.neutrino, parent.momentum, m)),
-        **momentum_columns(roles.boson, em.plus(ep)),
+        **_columns(p, parent, pdg, {roles.daughter: decay.neutrino}, roles.daughter),
+        **momentum_columns(boson, em.plus(ep)),
         **momentum_columns(roles.negative, em),
         **momentum_columns(roles.positive, ep),
     }
 
 
+def vector(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """N -> daughter Z', Z' -> l- l+ with all spin correlations, by their densities; the factor is the product of the
+    two branching ratios.
+
+    A daughter neutrino has the flavour alpha with the share |U_alpha|^2 / sum |U|^2 (and equal shares of neutrino and
+    antineutrino for a Majorana N): chosen with the azimuth's uniform number, which is then rescaled.
+    p: `m_n`, `m_j`, `m_zprime`, `m_lepton`, `majorana`, `polarised`, `branching`, `daughter_pdg` (k,), `flavour_share`
+    (k,).
+    """
+    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
+    decay = sample_chain(
+        ChainAngles(u[0], azimuth, u[2], u[3]), p["m_n"], p["m_j"], p["m_zprime"], p["m_lepton"], parent.polarisation,
+        p["majorana"], p["polarised"], parent.axis,
+    )  # fmt: skip
+    return _chain(p, parent, roles, roles.zprime, pdg, decay), p["branching"]
+
+
+def scalar(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """N -> daughter h', h' -> l- l+ with the spin of N. p: as `vector`, with `m_scalar`, without `polarised`."""
+    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
+    masses = p["m_n"], p["m_j"], p["m_scalar"], p["m_lepton"]
+    angles = ChainAngles(u[0], azimuth, u[2], u[3])
+    decay = sample_scalar_chain(angles, *masses, parent.polarisation, p["majorana"], parent.axis)
+    return _chain(p, parent, roles, roles.hprime, pdg, decay), p["branching"]
+
+
+def photon(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+    """N -> daughter gamma with the spin of N. p: as `vector`, without a boson and leptons."""
+    pdg, azimuth = choose(u[1], p["flavour_share"], p["daughter_pdg"])
+    uniforms = RadiativeUniforms(u[0], azimuth)
+    decay = sample_radiative(uniforms, p["m_n"], p["m_j"], p["majorana"], parent.polarisation, parent.axis)
+    made = {roles.daughter: decay.neutrino, roles.photon: decay.photon}
+    return _columns(p, parent, pdg, made, roles.daughter), p["branching"]
+
+
 def pair(p: Params, parent: Decaying, roles: Roles, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-    """N -> daughter l- l+ through a virtual Z', with the spin of N; the factor is the density over the proposal and
+    """N -> daughter l- l+ through a virtual boson, with the spin of N; the factor is the density over the proposal and
     over the total width: its mean is the branching ratio.
 
-    p: as `products`, with `width_n`, `width_zprime` (GeV), `decay_coupling`, `charge_coupling`.
+    p: as `vector`, with `width_n` (GeV) and `dilepton`, the numbers of the decay.
     """
-    m = p["m_n"]
     pdg, azimuth = choose(u[2], p["flavour_share"], p["daughter_pdg"])
     uniforms = DileptonUniforms(u[0], u[1], azimuth, u[3], u[4])
-    decay, weight = sample_dilepton(uniforms, _dilepton_model(p), parent.polarisation, parent.axis)
-    columns = {
-        f"{roles.daughter}_pdg": pdg,
-        **momentum_columns(roles.daughter, boost_from_rest(decay.neutrino, parent.momentum, m)),
-        **momentum_columns(roles.negative, boost_from_rest(decay.negative, parent.momentum, m)),
-        **momentum_columns(roles.positive, boost_from_rest(decay.positive, parent.momentum, m)),
-    }
-    return columns, weight / p["width_n"]
+    decay, weight = sample_dilepton(uniforms, p["dilepton"], parent.polarisation, parent.axis)
+    made = {roles.daughter: decay.neutrino, roles.negative: decay.negative, roles.positive: decay.positive}
+    return _columns(p, parent, pdg, made, roles.daughter), weight / p["width_n"]
 
 
 def _kinematics_of(p: Params, parent: Decaying, roles: Roles, state: State) -> DileptonKinematics:
@@ -197,8 +232,8 @@ def _kinematics_of(p: Params, parent: Decaying, roles: Roles, state: State) -> D
     return dilepton_kinematics(daughter, negative, positive, parent.axis)
 
 
-def _products_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
-    """Branching ratio times the share of the daughter times the density of the angles. p: as `products`."""
+def _vector_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
+    """Branching ratio times the share of the daughter times the density of the angles. p: as `vector`."""
     _, cosine, lepton = _kinematics_of(p, parent, roles, state)
     angles = chain_density(
         p["m_n"], p["m_j"], p["m_zprime"], p["m_lepton"], parent.polarisation, p["majorana"], p["polarised"], cosine,
@@ -208,9 +243,26 @@ def _products_density(p: Params, parent: Decaying, roles: Roles, state: State) -
     return density
 
 
+def _scalar_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
+    """As `_vector_density`. p: as `scalar`."""
+    slope = scalar_slope(p["m_n"], p["m_j"], p["m_scalar"], parent.polarisation * (1 - p["majorana"]))
+    angles = (1 + slope * _kinematics_of(p, parent, roles, state).cos_neutrino) / (16 * jnp.pi**2)
+    density: jax.Array = p["branching"] * share_of(p, state, roles.daughter) * angles
+    return density
+
+
+def _photon_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
+    """As `_vector_density`; the daughter flies against the photon. p: as `photon`."""
+    seen = boost_to_rest(momentum_of(state, roles.photon), parent.momentum, p["m_n"]).p
+    cosine = -seen.dot(parent.axis) / seen.norm()
+    angles = (1 + parent.polarisation * (1 - p["majorana"]) * cosine) / (4 * jnp.pi)
+    density: jax.Array = p["branching"] * share_of(p, state, roles.daughter) * angles
+    return density
+
+
 def _pair_density(p: Params, parent: Decaying, roles: Roles, state: State) -> jax.Array:
     """dGamma/Gamma of the decay times the share of the daughter. p: as `pair`."""
-    model, kinematics = _dilepton_model(p), _kinematics_of(p, parent, roles, state)
+    model, kinematics = p["dilepton"], _kinematics_of(p, parent, roles, state)
     kinematics = kinematics._replace(q2=within_limits(kinematics.q2, model))
     shape = dilepton_density(kinematics, model, parent.polarisation) / p["width_n"]
     density: jax.Array = shape * share_of(p, state, roles.daughter)
@@ -224,9 +276,6 @@ def share_of(params: Params, state: State, daughter: str = "nu_out") -> jax.Arra
     for k in range(params["flavour_share"].shape[0]):
         share = share + jnp.where(pdg == params["daughter_pdg"][k], params["flavour_share"][k], 0.0)
     return share
-
-
-SAME_MASSES = {"m_n": "the mass (GeV) of the state that the beam makes", "m_j": "the mass (GeV) of its daughter"}
 
 
 def missing_daughters(old: Params, new: Params) -> list[str]:
@@ -243,19 +292,6 @@ def missing_daughters(old: Params, new: Params) -> list[str]:
     return [f"no event has a daughter with the PDG code {names}, but {100 * sum(lacking.values()):.3g} % of N have it"]
 
 
-def _dilepton_model(params: Params) -> DileptonModel:
-    return DileptonModel(
-        params["m_n"],
-        params["m_j"],
-        params["m_zprime"],
-        params["width_zprime"],
-        params["m_lepton"],
-        params["decay_coupling"],
-        params["charge_coupling"],
-        params["majorana"],
-    )
-
-
 def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One of k values with the given shares, and the rest of u as a new uniform number."""
     chosen = jnp.broadcast_to(value[0], u.shape)
@@ -268,59 +304,64 @@ def choose(u: jax.Array, share: jax.Array, value: jax.Array) -> tuple[jax.Array,
     return chosen, jnp.clip((u - low) / jnp.where(width > 0, width, 1.0), 0.0, 1.0)
 
 
-def decay_stages(
-    name: str, roles: Roles, numbers: Callable[[Params], Params], parent: Callable[[Params, State], Decaying],
-    state: str,
-) -> tuple[Stage, Stage]:  # fmt: skip
-    """(through a Z' on shell, through a virtual one): the stages of one decay to a daughter and a pair of leptons.
+ANGLES = ("polar", "azimuth", "lepton", "lepton_azimuth")
+_LEPTON = {"m_lepton": "the mass (GeV) of the lepton"}
+# of a decay: uniforms, what makes its products, their density, masses that two models must share
+_DECAYS: dict[Step, tuple[tuple[str, ...], Any, Any, dict[str, str]]] = {
+    "vector": (
+        ANGLES,
+        vector,
+        _vector_density,
+        {**_LEPTON, "m_zprime": "the mass (GeV) of the Z', which is on its shell in every event,"},
+    ),
+    "scalar": (
+        ANGLES,
+        scalar,
+        _scalar_density,
+        {**_LEPTON, "m_scalar": "the mass (GeV) of h', which is on its shell in every event,"},
+    ),
+    "photon": (ANGLES[:2], photon, _photon_density, {}),
+    "pair": (("mass", *ANGLES), pair, _pair_density, _LEPTON),
+}
 
-    name     of the stages
+
+def decay_stage(
+    step: Step, name: str, roles: Roles, numbers: Callable[[Params], Params],
+    parent: Callable[[Params, State], Decaying], state: str,
+) -> Stage:  # fmt: skip
+    """The stage of one decay to a daughter and a pair of leptons, or a photon.
+
+    step     how it goes
+    name     of the stage
     numbers  params -> those of this decay
     parent   what decays, of the columns of the stages before
     state    its description, for a refusal
     """
-    masses = {"m_n": f"the mass (GeV) of {state}", "m_j": "the mass (GeV) of its daughter"}
-    boson = {"m_zprime": "the mass (GeV) of the Z', which is on its shell in every event,"}
+    dims, make, density, shared = _DECAYS[step]
+    alike = same(m_n=f"the mass (GeV) of {state}", m_j="the mass (GeV) of its daughter", **shared)
 
-    def made(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-        p = numbers(params)
-        return products(p, parent(params, state), roles, u), p["branching"]
+    def run(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
+        made: tuple[State, jax.Array] = make(numbers(params), parent(params, state), roles, u)
+        return made
 
-    def paired(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, jax.Array]:
-        return pair(numbers(params), parent(params, state), roles, u)
-
-    def stage(
-        dims: tuple[str, ...],
-        run: Callable[[Params, State, Sequence[jax.Array]], tuple[State, jax.Array]],
-        density: Callable[[Params, Decaying, Roles, State], jax.Array],
-        alike: Callable[[Params, Params], list[str]],
-    ) -> Stage:
-        return Stage(
-            name,
-            dims,
-            run,
-            expected=lambda params, state: numbers(params)["branching"],
-            density=lambda params, state: density(numbers(params), parent(params, state), roles, state),
-            covers=lambda old, new: [
-                *alike(numbers(old), numbers(new)),
-                *missing_daughters(numbers(old), numbers(new)),
-            ],
-        )
-
-    angles = ("polar", "azimuth", "lepton", "lepton_azimuth")
-    return (
-        stage(angles, made, _products_density, same(**masses, m_lepton="the mass (GeV) of the lepton", **boson)),
-        stage(("mass", *angles), paired, _pair_density, same(**masses, m_lepton="the mass (GeV) of the lepton")),
+    return Stage(
+        name,
+        dims,
+        run,
+        expected=lambda params, state: numbers(params)["branching"],
+        density=lambda params, state: density(numbers(params), parent(params, state), roles, state),
+        covers=lambda old, new: [
+            *alike(numbers(old), numbers(new)),
+            *missing_daughters(numbers(old), numbers(new)),
+        ],
     )
 
 
 SCATTERING = Stage("xsec", ("q2", "azimuth"), _scattering, adapt=("q2",), density=_scattering_density, covers=SAME_N)
 AIM = Stage("aim", (), _aim, weighs=False)
 MOMENTA = Stage("momenta", (), _momenta, weighs=False)
-PRODUCTS, PAIR = decay_stages(
-    "branching",
-    Roles("nu_out", "zprime", "em", "ep"),
-    lambda params: params,
-    _produced,
-    "the state that the beam makes",
-)
+FIRST_ROLES = roles_of_products("nu_out", "")
+FIRST_DECAY: dict[Step, Stage] = {
+    step: decay_stage(step, "branching", FIRST_ROLES, lambda params: params, _produced, "the state that the beam makes")
+    for step in _DECAYS
+}

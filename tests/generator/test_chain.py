@@ -17,7 +17,7 @@ from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 
 LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)
-FORM = Form((True,))
+FORM = Form(("vector",))
 FORCED, FREE, BACKWARD = (chain_of(LIGHT, FORM, mode) for mode in ("forced", "free", "backward"))
 
 

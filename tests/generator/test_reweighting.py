@@ -28,6 +28,11 @@ from darkhorn.kernels.errors import InputError, PhysicsWarning
 LIGHT = {"source.flavours": ["nu_mu"], "physics.regimes": ["coherent"]}
 HEAVY = {"model.m4": "140 MeV", "model.mzprime": "1.25 GeV"}
 FLYING = {"model.epsilon": 1e-5, "model.gD": 2e-3}
+THREE = {
+    "generate.visible": ["gamma", "e+e-"], "model.m4": "60 MeV", "model.m5": "150 MeV", "model.m6": "250 MeV",
+    "model.mu_tr_mu4": "0 GeV^-1", "model.mu_tr_mu6": "1e-6 GeV^-1", "model.mu_tr_65": "1e-5 GeV^-1",
+    "model.mu_tr_54": "1e-5 GeV^-1",
+}  # fmt: skip
 DUAL = {"model.m4": "100 MeV", "model.m5": "200 MeV", "model.umu4_sq": 0.0, "model.umu5_sq": 2e-10}
 
 
@@ -51,9 +56,16 @@ CHAINS: dict[str, tuple[str, dict[str, Any]]] = {
     "flying": ("microboone", {**LIGHT, **FLYING}),
     "flying, free": ("microboone", {**LIGHT, **FLYING, "force_decay": False}),
     "flying, backward": ("microboone-soil", {**LIGHT, **FLYING, "regions": ["soil"], "model.mzprime": "60 MeV"}),
+    "two photons": ("miniboone-dipole", {**LIGHT, **THREE}),
+    "a photon and a pair": ("miniboone-dipole", {**LIGHT, **THREE}),
+    "one photon of two": ("miniboone-dipole", {**LIGHT, **THREE}),
     "line shape": ("microboone", {**LIGHT, **DUAL, "model.mzprime": "60 MeV", "physics.line_shape": True}),
 }
-LAST = {"two pairs": "N6>N5>N4/e+e-/e+e-", "two pairs, free": "N6>N5>N4/e+e-/e+e-", "one pair of two": "N6>N5/e+e-"}
+LAST = {
+    "two pairs": "N6>N5>N4/e+e-/e+e-", "two pairs, free": "N6>N5>N4/e+e-/e+e-", "one pair of two": "N6>N5/e+e-",
+    "two photons": "N6>N5>N4/gamma/gamma", "a photon and a pair": "N6>N5>N4/gamma/e+e-",
+    "one photon of two": "N6>N5/gamma",
+}  # fmt: skip
 SLOW = (*LAST, "flying, free")
 
 

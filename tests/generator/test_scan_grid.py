@@ -24,6 +24,15 @@ def test_the_unit_may_stand_at_the_upper_end_alone() -> None:
     assert parse_axis("model.m4=50:400 MeV:8").unit == "MeV"
 
 
+def test_magnetic_moments_are_couplings() -> None:
+    for unit in ("GeV^-1", "mu_B"):
+        grid = Grid.of({"model.mu_tr_mu4": f"1e-7 {unit}:1e-5 {unit}:3:log", "model.m4": "1 MeV:2 MeV:4"})
+        assert grid.axes[0].unit == unit
+        np.testing.assert_allclose(grid.axes[0].numbers, [1e-7, 1e-6, 1e-5])
+        assert grid.axes[0].values[0] == f"1e-07 {unit}"
+        assert grid.fast_axis() == 0
+
+
 def test_lists_keep_what_was_written() -> None:
     assert parse_axis("model.hnl=dirac, majorana").values == ("dirac", "majorana")
     assert parse_axis("model.hnl=dirac, majorana").number is None

@@ -11,7 +11,7 @@ import pytest
 
 from darkhorn.generator.chain import Chain, Params, Stage, State, rate_chain
 from darkhorn.generator.device import MAP_BINS, as_float64
-from darkhorn.generator.processes.dark_neutrino_paths import READS
+from darkhorn.generator.processes.dark_neutrino_paths import READS as READS_OF
 from darkhorn.generator.scan_grid import Grid
 from darkhorn.generator.scan_maps import ANCHORS, Anchor, Maps, Trainee, anchors_of, train_maps
 from darkhorn.generator.scan_points import _rows
@@ -103,6 +103,9 @@ def test_small_channels_are_left_to_themselves(rng: np.random.Generator) -> None
 
 
 # ------------------------------------------------------------------------------------------------ shared programs
+READS = READS_OF["vector"]
+
+
 def test_what_prepare_reads_is_all_it_needs() -> None:
     channel = cards.simulation(cards.ONE_CHANNEL).build.channels[0]
     params = as_float64(channel.params)

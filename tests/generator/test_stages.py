@@ -18,7 +18,7 @@ from darkhorn.generator.processes.dark_neutrino_paths import Form
 from darkhorn.generator.stages import FLUX, LINE_OF_SIGHT, TARGETS, TIME, flux_tables
 
 LIGHT = Scheme(("N4",), (("N4", "nu"),), hadrons=False, virtual_hadrons=False)
-FORM = Form((True,))
+FORM = Form(("vector",))
 FORCED, FREE = chain_of(LIGHT, FORM, "forced"), chain_of(LIGHT, FORM, "free")
 
 C = 29.9792458

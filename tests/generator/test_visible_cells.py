@@ -71,11 +71,11 @@ def test_axes() -> None:
 
 
 def test_events_without_exactly_one_pair_are_refused() -> None:
-    check_pair([topology(bound=True), topology(bound=False, on_shell=(False,))], "here")
+    check_pair([topology(bound=True), topology(bound=False, bosons=("",))], "here")
     for wrong, reason in (
-        (topology(False, pairs=("mu+mu-",)), "without a pair"),
+        (topology(False, finals=("mu+mu-",)), "without a pair"),
         (topology(False, displaced=True), "not made at"),
-        (topology(False, ("n5", "n4", "nu_out"), ("e+e-", "e+e-"), (True, True)), "two pairs"),
+        (topology(False, ("n5", "n4", "nu_out"), ("e+e-", "e+e-"), ("zprime", "zprime")), "two pairs"),
     ):
         with pytest.raises(InputError, match=reason):
             check_pair([wrong], "here")

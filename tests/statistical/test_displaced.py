@@ -107,7 +107,7 @@ def rate(simulation: Simulation, mode: str) -> tuple[float, float]:
     """Expected decays of the Z' inside and their error."""
     scheme = scheme_of(simulation.card)
     assert scheme.displaced
-    chain = chain_of(scheme, Form((True,), displaced=True), mode)
+    chain = chain_of(scheme, Form(("vector",), displaced=True), mode)
     (channel,) = simulation.build.channels
     params = chain.prepare(as_float64(channel.params))
     found = pilot(chain.bare, params, jnp.asarray(channel_key(1, channel.name, mode)), 1 << 14)

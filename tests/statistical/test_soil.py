@@ -32,7 +32,7 @@ from darkhorn.generator.streams import channel_key
 ENTRIES = json.loads((Path(__file__).parents[1] / "reference/soil.json").read_text())["entries"]
 PUBLISHED = os.environ.get("DARKHORN_PUBLISHED_FLUX", "")
 SLACK = 0.0 if PUBLISHED else 5e-3
-SCHEME, FORM = Scheme(("N4", "N5"), virtual_hadrons=False), Form((False,))
+SCHEME, FORM = Scheme(("N4", "N5"), virtual_hadrons=False), Form(("pair",))
 NAMES = (("n4", "n5"), ("nu_out", "n4"))
 
 

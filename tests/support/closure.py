@@ -15,19 +15,19 @@ Array = NDArray[np.float64]
 def observables(events: Events) -> dict[str, Array]:
     """What a detector sees, and the hidden variables that the densities depend on, of events of one topology."""
     made = next(name for name in ("n6", "n5", "n4") if f"{name}_e" in events.columns)
-    first = _of_pair(events, "")
+    first = _seen(events, "")
     found = {
         "energy": events["energy"],
         "q2": np.log(events["q2"]),
         **first,
-        "share of the pair": first["pair energy"] / events[f"{made}_e"],
+        "share of what is seen": next(iter(first.values())) / events[f"{made}_e"],
         "flight": _way(events, "scatter", "decay"),
         "vertex": events["decay_z"],
     }
-    if "em2_e" in events.columns:
-        second = {f"second {name}": value for name, value in _of_pair(events, "2").items()}
+    if "decay2_x" in events.columns:
+        second = {f"second {name}": value for name, value in _seen(events, "2").items()}
         found |= {**second, "second flight": _way(events, "decay", "decay2")}
-        found["angle of the pairs"] = np.sum(_axis(events, "") * _axis(events, "2"), axis=0)
+        found["angle between what is seen"] = np.sum(_axis(events, "") * _axis(events, "2"), axis=0)
     if "zprime_decay_x" in events.columns:
         found |= {"flight of Z'": _way(events, "decay", "zprime_decay"), "vertex of Z'": events["zprime_decay_z"]}
     if f"{made}_mass" in events.columns:
@@ -35,20 +35,23 @@ def observables(events: Events) -> dict[str, Array]:
     return found
 
 
-def _pair(events: Events, number: str) -> tuple[Array, Array]:
-    em, ep = (np.stack([events[f"{role}{number}_{c}"] for c in ("px", "py", "pz", "e")]) for role in ("em", "ep"))
-    return em, ep
+def _momenta(events: Events, number: str) -> list[Array]:
+    """(4, n) momenta, energies last, of what one decay shows: a photon, or a pair."""
+    roles = ("gamma",) if f"gamma{number}_e" in events.columns else ("em", "ep")
+    return [np.stack([events[f"{role}{number}_{c}"] for c in ("px", "py", "pz", "e")]) for role in roles]
 
 
 def _axis(events: Events, number: str) -> Array:
-    em, ep = _pair(events, number)
-    pair = (em + ep)[:3]
-    axis: Array = pair / np.linalg.norm(pair, axis=0)
+    seen = np.sum(_momenta(events, number), axis=0)[:3]
+    axis: Array = seen / np.linalg.norm(seen, axis=0)
     return axis
 
 
-def _of_pair(events: Events, number: str) -> dict[str, Array]:
-    em, ep = _pair(events, number)
+def _seen(events: Events, number: str) -> dict[str, Array]:
+    momenta = _momenta(events, number)
+    if len(momenta) == 1:
+        return {"photon energy": momenta[0][3], "photon angle": _axis(events, number)[2]}
+    em, ep = momenta
     pair = em + ep
     norms = np.linalg.norm(em[:3], axis=0) * np.linalg.norm(ep[:3], axis=0)
     return {

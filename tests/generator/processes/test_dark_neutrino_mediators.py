@@ -13,7 +13,13 @@ from goodness import ALPHA, assert_follows, ks_probability
 from numpy.typing import NDArray
 
 from darkhorn.generator.events import Events
-from darkhorn.generator.processes.dark_neutrino_mediator_model import Decay, Scheme, host_widths, model_of, scheme_of
+from darkhorn.generator.processes.dark_neutrino_mediator_model import (
+    DipoleScheme,
+    ScalarScheme,
+    host_widths,
+    model_of,
+    scheme_of,
+)
 from darkhorn.generator.runcard import RunCard, load_card
 from darkhorn.generator.simulation import Simulation
 from darkhorn.geometry.fermi import fermi_parameters
@@ -282,10 +288,12 @@ def test_h_prime_has_the_couplings_of_the_higgs_boson_or_those_given() -> None:
 
 
 def test_scheme_chooses_the_shell_per_daughter() -> None:
-    assert scheme_of(checked(SCALAR)) == Scheme("scalar", True, ("N4", "nu"))
-    assert scheme_of(checked({**SCALAR, "mhprime": "120 MeV"})) == Scheme("scalar", True, ("nu",))
-    assert Decay("N4", "e+e-").form(scheme_of(checked(VIRTUAL))) == "pair"
-    assert scheme_of(checked(DIPOLE)) == Scheme("dipole", False)
+    both = (("N4", "nu"), ("N5", "N4"), ("N5", "nu"))
+    assert scheme_of(checked(SCALAR)) == ScalarScheme(("N4", "N5"), both)
+    assert scheme_of(checked({**SCALAR, "mhprime": "120 MeV"})) == ScalarScheme(("N4", "N5"), (("N5", "nu"),))
+    assert scheme_of(checked(VIRTUAL)).step(("N5", "N4"), "e+e-") == "pair"
+    assert scheme_of(checked(DIPOLE)) == DipoleScheme(("N4",))
+    assert scheme_of(checked(DIPOLE)).step(("N4", "nu"), "gamma") == "photon"
 
 
 def test_the_virtual_scalar_turns_into_the_one_on_shell() -> None:
@@ -293,7 +301,7 @@ def test_the_virtual_scalar_turns_into_the_one_on_shell() -> None:
     card = checked({**SCALAR, "vertices": {"e_S": 0.03}})
     model = model_of(card)
     chain = host_widths(model, scheme_of(card))
-    whole = host_widths(model, Scheme("scalar", True, ()))
+    whole = host_widths(model, ScalarScheme(("N4", "N5")))
     for daughter in ("N4", "nu"):
         branching = chain["Hprime"]["e+ e-"] / sum(chain["Hprime"].values())
         assert float(whole["N5"][f"{daughter} e+ e-"]) == pytest.approx(

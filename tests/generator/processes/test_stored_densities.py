@@ -22,14 +22,16 @@ from darkhorn.generator.processes.dark_neutrino_cascade import (
     ESCAPE_FORCED,
     SECOND_FORCED,
     SECOND_FREE,
-    SECOND_PAIR,
-    SECOND_PRODUCTS,
+    second_decay,
 )
 from darkhorn.generator.processes.dark_neutrino_displaced import BACKTRACK_FLIGHTS, FLIGHTS_FORCED, FLIGHTS_FREE
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE, at_mass, line_shape
-from darkhorn.generator.processes.dark_neutrino_stages import PRODUCTS
+from darkhorn.generator.processes.dark_neutrino_stages import FIRST_DECAY
 from darkhorn.generator.stages import DECAY_FORCED, DECAY_FREE
 from darkhorn.geometry.volumes import Box
+from darkhorn.kernels.matrix_elements.dilepton_decay import DileptonModel
+from darkhorn.kernels.matrix_elements.radiative_decay import moment_dilepton
+from darkhorn.kernels.matrix_elements.scalar_decays import ScalarDilepton
 from darkhorn.kernels.matrix_elements.upscattering import Target
 
 Real = NDArray[np.float64]
@@ -67,19 +69,28 @@ def common() -> Params:
     }
 
 
-def cascade(rng: np.random.Generator, m_zprime: float = 0.25, n: int = N) -> tuple[Params, State]:
-    """A produced N6 that has decayed to N5 and a pair, each with other momenta, and the numbers of the second decay."""
-    step = {"m_n": M5, "m_j": M4, "m_zprime": m_zprime, "m_lepton": LEPTON, "majorana": 0.0, "polarised": 1.0}
-    virtual = {"width_n": 1e-12, "width_zprime": 0.03, "decay_coupling": 1.0, "charge_coupling": 1e-3}
+def cascade(
+    rng: np.random.Generator, mediator: str = "vector", boson: float = 0.25, n: int = N
+) -> tuple[Params, State]:
+    """A produced N6 that has decayed to N5 and what is seen, each with other momenta, and the numbers of the second
+    decay, by a boson of mass `boson`.
+    """
+    step = scalars(m_n=M5, m_j=M4, m_zprime=boson, m_scalar=boson, m_lepton=LEPTON, majorana=0.0, polarised=1.0)
+    masses = scalars(m=M5, m_j=M4, m_vector=boson, width_vector=0.03, m_lepton=LEPTON)
+    numbers = {**masses, **scalars(coupling=1.0, lepton_coupling=1e-3, majorana=0.0)}
+    dilepton: DileptonModel = (ScalarDilepton if mediator == "scalar" else DileptonModel)(**numbers)
+    if mediator == "dipole":
+        dilepton = moment_dilepton(*scalars(m=M5, m_j=M4, m_lepton=LEPTON, moment=1.0, majorana=0.0).values())
+    second = {**step, **scalars(width_n=1e-12, branching=0.3, ctau_n=60.0), **SHARES, "dilepton": dilepton}
     params = {
         **common(),
         **scalars(m_n=M6, m_j=M5, m_lepton=LEPTON, helicity=-1.0, helicity_frame=1.0, polarised=1.0, ctau_n=20.0),
-        "second": {**scalars(**step, **virtual, branching=0.3, ctau_n=60.0), **SHARES},
+        "second": second,
         "later": scalars(branching=0.7, ctau_n=60.0),
     }
     neutrino = momentum(rng, "nu", 0.0, 1.0, n)
-    masses = {"n4": M6, "nu_out": M5, "em": LEPTON, "ep": LEPTON}
-    first = [momentum(rng, role, mass, 0.2, n) for role, mass in masses.items()]
+    made = {"n4": M6, "nu_out": M5, "em": LEPTON, "ep": LEPTON, "gamma": 0.0}
+    first = [momentum(rng, role, mass, 0.2, n) for role, mass in made.items()]
     known = {"energy": neutrino["nu_e"], "decay_t": np.zeros(n)}
     return params, columns(neutrino, known, place(rng, "scatter", n), place(rng, "decay", n), *first)
 
@@ -106,33 +117,43 @@ def dot(a: Real, b: Real) -> Real:
     return a[0] * b[0] - np.sum(a[1:] * b[1:], axis=0)
 
 
-def traced(chiral: Real, daughter: Real, negative: Real, positive: Real) -> Real:
-    """|M|^2 of N -> daughter l- l+ through a vector, up to a factor and the propagator: Q.k of
-    `daughter_polarisation`.
-    """
-    square = LEPTON * LEPTON
+def by_vector(chiral: Real, negative: Real, positive: Real) -> Real:
+    """Q of `daughter_spin`: |M|^2 of N -> daughter l- l+ is Q.k, up to a factor and the propagator."""
     return (
-        dot(chiral, negative) * dot(daughter, positive)
-        + dot(chiral, positive) * dot(daughter, negative)
-        + square * dot(chiral, daughter)
-    )
+        dot(chiral, negative) * positive
+        + dot(chiral, positive) * negative
+        + LEPTON * LEPTON * chiral
+    )  # fmt: skip
 
 
-def chiral_daughter(state: State) -> Real:
-    """K = P - m pol S of the daughter of the first decay, in the frame of the detector: S.S = -1 is |pol|^2, S.P = 0.
+def by_virtual_photon(chiral: Real, negative: Real, positive: Real) -> Real:
+    """The same for a magnetic moment, with the propagator."""
+    q, made = negative + positive, by_vector(chiral, negative, positive)
+    return (2 * dot(q, made) * q - dot(q, q) * made) / dot(q, q) ** 2
 
-    With Q = (K.l-) l+ + (K.l+) l- + m_l^2 K of the first parent, |M|^2 ~ Q.(k - m_k s): m_k s_k = m_k^2 Q/(Q.k) - k.
+
+def chiral_daughter(state: State, mediator: str, made_by: str) -> Real:
+    """K = P + o m pol S of the daughter of the first decay, in the frame of the detector: S.S = -1 is |pol|^2, S.P = 0.
+
+    With Q of the first parent |M|^2 ~ Q.(k - m_k s): m_k s_k = m_k^2 Q/(Q.k) - k.
     """
     parent, total = array(state, "n4"), array(state, "nu")
     total = total + np.array([37.2, 0.0, 0.0, 0.0])[:, None]
     # helicity -1 in the frame of `total`: S = (P (P.T)/m - m T)/sqrt((P.T)^2 - m^2 T.T), against which it is polarised
     invariant = dot(parent, total)
     spin = (parent * invariant / M6 - M6 * total) / np.sqrt(invariant**2 - M6**2 * dot(total, total))
-    chiral = parent + M6 * spin
+    orientation = -1.0 if mediator == "vector" else 1.0
+    chiral = parent - orientation * M6 * spin
     negative, positive, daughter = (array(state, role) for role in ("em", "ep", "nu_out"))
-    q = dot(chiral, negative) * positive + dot(chiral, positive) * negative + LEPTON**2 * chiral
+    q = chiral
+    if made_by == "photon":
+        q = array(state, "gamma")
+    elif mediator == "vector":
+        q = by_vector(chiral, negative, positive)
+    elif mediator == "dipole":
+        q = by_virtual_photon(chiral, negative, positive)
     polarised = M5**2 * q / dot(q, daughter) - daughter  # m_k times the polarisation
-    return daughter - polarised
+    return daughter + orientation * polarised
 
 
 def of_flights(*ends: tuple[str, str]) -> Callable[[State], jax.Array]:
@@ -165,33 +186,68 @@ def drawn(
     return {**state, **new}, np.asarray(factor / jacobian)
 
 
-@pytest.mark.parametrize("kind", [pytest.param("on shell", marks=pytest.mark.slow), "virtual"])
+SECOND = {  # mediator, how the first decay went, how the second goes, mass of the boson
+    "Z' on shell": ("vector", "vector", "vector", 0.06),
+    "Z' virtual": ("vector", "pair", "pair", 0.25),
+    "photon after photon": ("dipole", "photon", "photon", 0.0),
+    "photon after pair": ("dipole", "pair", "photon", 0.0),
+    "pair after photon": ("dipole", "photon", "pair", 0.0),
+    "pair after pair": ("dipole", "pair", "pair", 0.0),
+    "h' on shell": ("scalar", "scalar", "scalar", 0.06),
+    "h' virtual": ("scalar", "pair", "pair", 0.25),
+}
+FEW_SECOND = ("photon after pair", "h' on shell")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k not in FEW_SECOND)) for k in SECOND])
 def test_the_density_of_a_second_decay_is_that_of_the_amplitude_and_of_the_sampling(
     kind: str, rng: np.random.Generator
 ) -> None:
     """Its shape is |M|^2 times phase space, from momenta in the frame of the detector; and the mean of factor/density
     over what is sampled is the volume of the coordinates (pull: once in a million runs).
     """
-    stage, m_zprime = (SECOND_PRODUCTS, 0.06) if kind == "on shell" else (SECOND_PAIR, 0.25)
-    params, state = cascade(rng, m_zprime, 4000)
+    mediator, made_by, step, boson = SECOND[kind]
+    stage = second_decay(mediator, made_by, step)
+    params, state = cascade(rng, mediator, boson, 4000)
     event, factor = drawn_once(stage, params, state, rng)
     found = density(stage, params, event)
-    daughter, negative, positive = (array(event, role) for role in ("second_out", "em2", "ep2"))
-    pair = negative + positive
-    square = dot(pair, pair)
-    momentum_of_daughter = np.sqrt(np.maximum((dot(daughter, pair) ** 2 - M4**2 * square), 0.0))
-    phase_space = momentum_of_daughter * np.sqrt(1 - 4 * LEPTON**2 / square)
-    propagator = 1 / ((square - 0.25**2) ** 2 + (0.25 * 0.03) ** 2)
-    extra = phase_space * propagator if kind == "virtual" else 1.0
+    daughter = array(event, "second_out")
     share = np.asarray(SHARES["flavour_share"])[np.searchsorted([-14, 12, 14], event["second_out_pdg"]) - 1]
+    extra: Any = 1.0
+    if step == "photon":
+        volume, photon = 3 * 4 * np.pi, array(event, "gamma2")
+
+        def squared(chiral: Real) -> Real:
+            return dot(chiral, photon)
+
+    else:
+        volume = 3 * (4 * np.pi) ** 2
+        negative, positive = (array(event, role) for role in ("em2", "ep2"))
+        pair = negative + positive
+        square = dot(pair, pair)
+        if step == "pair":
+            momentum_of_daughter = np.sqrt(np.maximum((dot(daughter, pair) ** 2 - M4**2 * square), 0.0))
+            extra = momentum_of_daughter * np.sqrt(1 - 4 * LEPTON**2 / square)
+            if boson:
+                extra = extra / ((square - boson**2) ** 2 + (boson * 0.03) ** 2)
+                volume *= (M5 - M4) ** 2 - 4 * LEPTON**2
+            else:
+                volume *= np.log((M5 - M4) ** 2 / (4 * LEPTON**2))
+
+        def squared(chiral: Real) -> Real:
+            if mediator == "scalar":
+                return dot(chiral, daughter) * (square - 4 * LEPTON**2)
+            spin = by_vector if mediator == "vector" else by_virtual_photon
+            return dot(spin(chiral, negative, positive), daughter)
 
     def spread(chiral: Real) -> float:
-        ratio = found / (traced(chiral, daughter, negative, positive) * extra * share)
+        ratio = found / (squared(chiral) * extra * share)
         return float(np.max(np.abs(ratio / np.median(ratio) - 1)))
 
-    assert spread(chiral_daughter(event)) < 1e-5
+    assert spread(chiral_daughter(event, mediator, made_by)) < 1e-5
     assert spread(array(event, "nu_out")) > 0.3  # without the spin that the daughter takes over
-    volume = 3 * (4 * np.pi) ** 2 * (((M5 - M4) ** 2 - 4 * LEPTON**2) if kind == "virtual" else 1.0)
+    if kind.startswith("pair after"):  # in d ln q^2, in which the weights of a photon vary least
+        found = found * square
     each = factor / found / volume
     assert abs(each.mean() - 1) < PULL * each.std() / np.sqrt(len(each))
     assert each.std() < 1.5  # a density that is 10 % off is seen
@@ -332,10 +388,10 @@ def test_the_density_of_a_drawn_mass_is_that_of_its_sampling(rng: np.random.Gene
     mass = np.asarray(event["n4_mass"])
     assert np.ptp(mass) > 0.01
     event |= columns(momentum(rng, "n4", mass, 0.5))
-    made, factor = drawn_once(at_mass(PRODUCTS), params, event, rng)
-    found = density(at_mass(PRODUCTS), params, made)
-    assert PRODUCTS.density is not None
-    of_one = jax.jit(PRODUCTS.density)
+    made, factor = drawn_once(at_mass(FIRST_DECAY["vector"]), params, event, rng)
+    found = density(at_mass(FIRST_DECAY["vector"]), params, made)
+    assert FIRST_DECAY["vector"].density is not None
+    of_one = jax.jit(FIRST_DECAY["vector"].density)
     for i in range(3):
         fixed = {**params, "m_n": made["n4_mass"][i], "branching": jnp.asarray(factor[i])}
         values = np.asarray(of_one(fixed, made))
