@@ -22,9 +22,10 @@ from darkhorn.fluxes.decay_line import CTAU_CM
 from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP
 from darkhorn.generator.beams.targets import Fin, Rod, shape_of, share_inside
 from darkhorn.generator.beams.transport import Slabs, planes, skin_depth_of, slabs
+from darkhorn.generator.one_kernel import WIDE, as_one_kernel
 from darkhorn.generator.streams import stream_of, uniform_pair_of
 from darkhorn.geometry.beamlines import Beamline
-from darkhorn.kernels.horn import Crossing, Surfaces, Track, crossing, radius, straight, turned, turned_back
+from darkhorn.kernels.horn import Crossing, Surfaces, Track, crossing, profile, radius, straight, turned, turned_back
 from darkhorn.kernels.kinematics import Vector, transverse_axes
 from darkhorn.kernels.matter import SLOPE_OF_NUCLEON, elastic_slope, scattering_variance
 from darkhorn.kernels.trigonometry import sincos2pi
@@ -38,6 +39,8 @@ LIMITS = (0.9, 0.5, 0.35, 0.25, 0.12)
 # particles in a piece, and at most so many pieces
 PIECE, PIECES = 256, 64
 SLOWEST = 0.05  # GeV/c: slower particles stop
+STOPPED = 1.00001 * SLOWEST
+NARROW = jnp.float32
 CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, -321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
 _RADIATION_LENGTH_ALUMINIUM = 24.01 / 2.699  # cm: PDG tables of materials
 _PURPOSE = np.uint32(64)  # dimensions below are for sources
@@ -212,33 +215,39 @@ def _fly(
     state: _State, flying: jax.Array, through: Medium, first: jax.Array, last: jax.Array, skin: float | None
 ) -> _Flight:
     """Through the slabs first, ..., last - 1: steps in the field with energy loss. flying: 0 stays where it is."""
-    zero = jnp.zeros_like(state.z)
+    zero = jnp.zeros(state.z.shape, NARROW)
+    slabs_, in_target = jax.tree.map(lambda a: a.astype(NARROW), (through.slabs, through.in_target))
+    losses = through.table[:, 4:6].astype(NARROW)
+    shape = jax.tree.map(lambda a: a.astype(NARROW), through.shape)
 
     def one(i: jax.Array, now: _Flight) -> _Flight:
-        slab, in_target = jax.tree.map(lambda a: a[i], (through.slabs, through.in_target))
-        track = now.track
-        size = slab.high - slab.low
-        dz = jnp.clip(slab.high - now.z, 0.0, size) * jnp.where(track.p > SLOWEST, flying, 0.0)
-        left = dz / size
+        slab, target = jax.tree.map(lambda a: a[i], (slabs_, in_target))
+        high = through.slabs.high[i]
+        size = high - through.slabs.low[i]
+        far = jnp.clip(high - now.z, 0.0, size) * jnp.where(now.track.p > STOPPED, flying, 0.0)
+        dz = far.astype(NARROW)
+        left = dz * (1 / size).astype(NARROW)
         entry = Surfaces(*(b + left * (a - b) for a, b in zip(slab.at_low, slab.at_high, strict=True)))
+        track = now.track.cast(NARROW)
         line = straight(track, dz)
-        met = _made_once(i, crossing(line.r0, entry, line.r1, slab.at_high, skin))
-        inside = share_inside(through.shape, track.x, track.y, track.x + line.x, track.y + line.y)
-        in_be = in_target * inside * line.length
+        of = profile(slab.at_low, slab.at_high, skin)
+        met = _made_once(i, crossing(line.r0, entry, line.r1, slab.at_high, of, skin is not None))
+        inside = share_inside(shape, track.x, track.y, track.x + line.x, track.y + line.y)
+        in_be = target * inside * line.length
         in_al = (met.inner_conductor + met.outer_conductor) * line.length
-        (be, be_slope), (al, al_slope) = _row(through.table, track.p, (4, 5))
+        (be, be_slope), (al, al_slope) = _row(losses, track.p, (0, 1))
         lost = (in_be * be + in_al * al) * (1 - 0.5 * jnp.maximum(in_be * be_slope + in_al * al_slope, -1.0))
         kept = jnp.maximum(track.p - lost, SLOWEST) / track.p
         metal = in_be + in_al
         return _Flight(
-            turned(track, dz, line, met, through.charge * slab.current, kept),
-            now.z + dz,
+            turned(now.track, dz, line, met, through.charge.astype(NARROW) * slab.current, kept),
+            now.z + far,
             now.length + line.length,
             now.target + in_be,
             now.aluminium + in_al,
             now.x_metal + metal * (track.x + 0.5 * line.x),
             now.y_metal + metal * (track.y + 0.5 * line.y),
-            now.z_metal + metal * (now.z + 0.5 * dz),
+            now.z_metal + metal * (now.z.astype(NARROW) + 0.5 * dz),
         )
 
     flown: _Flight = jax.lax.fori_loop(
@@ -274,7 +283,7 @@ def _level(track: Track, flying: jax.Array, reach: jax.Array) -> jax.Array:
     return jnp.sum(softest < jnp.asarray(LIMITS))
 
 
-@partial(jax.jit, static_argnames=("skin_depth", "scatter"))
+@partial(jax.jit, static_argnames=("skin_depth", "scatter"), compiler_options=WIDE)
 def propagate(
     start: Start,
     through: Medium,
@@ -296,14 +305,20 @@ def propagate(
     order = jnp.argsort(jnp.where(start.weight > 0, start.track.p, jnp.inf))
     words = stream_of(key, low, high, _PURPOSE)
     sorted_ = jax.tree.map(lambda a: a[order].reshape(pieces, n // pieces), (start, words))
-    carried = jax.lax.map(lambda piece: _carry(piece[0], piece[1], through, skin_depth, scatter), sorted_)
+    
+    def carry(piece: tuple[Start, jax.Array]) -> Outcome:
+        return as_one_kernel(partial(_carry, skin_depth=skin_depth, scatter=scatter), *piece, through)
+
+    carried = jax.lax.map(carry, sorted_)
     back = jnp.zeros_like(order).at[order].set(jnp.arange(n, dtype=order.dtype))
     outcome: Outcome = jax.tree.map(lambda a: a.reshape(n)[back], carried)
     return outcome
 
 
 def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | None, scatter: bool) -> Outcome:
-    charged = jnp.abs(through.charge)
+    narrow = jax.tree.map(lambda a: a.astype(NARROW), through._replace(slabs=None, first=None, blocks=None))
+    table, mass, ctau, gas = narrow.table, narrow.mass, narrow.ctau, narrow.gas
+    radiation, target_slope, charged = narrow.radiation, narrow.slope, jnp.abs(narrow.charge)
     blocks = through.blocks.shape[0] - 1
 
     def body(state: _State, number: jax.Array) -> tuple[_State, None]:
@@ -313,15 +328,16 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
         level = _level(before, flying, through.reach)
         flown = _fly(state, flying, through, through.first[level, number], through.first[level, number + 1], skin_depth)
         after = flown.track
-        p = 0.5 * (before.p + after.p)
-        rows = _row(through.table, p, (0, 1, 2, 3, 6, 7))
+        p = (0.5 * (before.p + after.p)).astype(NARROW)
+        length, in_target, in_aluminium = flown.length, flown.target, flown.aluminium
+        rows = _row(table, p, (0, 1, 2, 3, 6, 7))
         inelastic, elastic, al_inelastic, al_elastic, knocking, al_knocking = (value for value, _ in rows)
-        absorbed = flown.target * inelastic + flown.aluminium * al_inelastic + flown.length * through.gas
-        decayed = flown.length * through.mass / (p * through.ctau)
+        absorbed = in_target * inelastic + in_aluminium * al_inelastic + length * gas
+        decayed = length * mass / (p * ctau)
         total = absorbed + decayed
         gone = state.weight * -jnp.expm1(-total)
-        per = gone / jnp.where(total > 0, total, 1.0)
-        u = [uniform_pair_of(words, 3 * number + i) for i in range(3)]
+        by_decay = gone * (decayed / jnp.where(total > 0, total, 1.0))
+        u = [[v.astype(NARROW) for v in uniform_pair_of(words, 3 * number + i)] for i in range(3)]
         dx, dy, dz = after.x - before.x, after.y - before.y, flown.z - z0
         pz0, pz1 = before.pz(), after.pz()
 
@@ -332,10 +348,10 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
         def anywhere(v: jax.Array) -> Place:
             return on_chord(v, before.x + v * dx, before.y + v * dy, z0 + v * dz)
 
-        metal = flown.target + flown.aluminium
+        metal = in_target + in_aluminium
         per_metal = 1 / jnp.where(metal > 0, metal, 1.0)
         z_metal = flown.z_metal * per_metal
-        far = jnp.where(flown.length > 0, flown.length, 1.0)
+        far = jnp.where(length > 0, length, 1.0)
 
         def in_metal(v: jax.Array) -> Place:
             # the metal crossed is one piece of that length about its centre
@@ -346,24 +362,22 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
             place: Place = jax.tree.map(partial(jnp.where, metal > 0), found, anywhere(v))  # the rest is gas
             return place
 
-        decay = _kept(state.decay, per * decayed, u[0][0], anywhere)
-        interaction = _kept(state.interaction, per * absorbed, u[0][1], in_metal)
+        decay = _kept(state.decay, by_decay, u[0][0], anywhere)
+        interaction = _kept(state.interaction, gone - by_decay, u[0][1], in_metal)
         weight = state.weight - gone
         thickness = state.thickness
         if scatter:
-            slower = after.p
-            beta = slower / jnp.sqrt(slower * slower + through.mass * through.mass)
-            more = thickness + charged * (
-                flown.target / through.radiation + flown.aluminium / _RADIATION_LENGTH_ALUMINIUM
-            )
+            slower = after.p.astype(NARROW)
+            beta = slower / jnp.sqrt(slower * slower + mass * mass)
+            more = thickness + charged * (in_target / radiation + in_aluminium / _RADIATION_LENGTH_ALUMINIUM)
             variance = scattering_variance(more, slower, beta) - scattering_variance(thickness, slower, beta)
-            be, al = flown.target * elastic, flown.aluminium * al_elastic
+            be, al = in_target * elastic, in_aluminium * al_elastic
             mean = be + al
             chance = -jnp.expm1(-mean)
-            slope = jnp.where(be > al, through.slope, elastic_slope(27.0))  # the likelier of both in the block
+            slope = jnp.where(be > al, target_slope, elastic_slope(27.0))  # the likelier of both in the block
             # both are Gaussian in two dimensions, so their sum is; several collisions in a block as their mean number
             hits = jnp.where(u[1][1] < chance, mean / jnp.where(chance > 0, chance, 1.0), 0.0)
-            knocked = flown.target * knocking + flown.aluminium * al_knocking  # nucleons, quasi-elastically
+            knocked = in_target * knocking + in_aluminium * al_knocking  # nucleons, quasi-elastically
             often = -jnp.expm1(-knocked)
             knocks = jnp.where(u[2][1] < often, knocked / jnp.where(often > 0, often, 1.0), 0.0)
             collisions = (hits / slope + knocks / SLOPE_OF_NUCLEON) / (slower * slower)
@@ -376,7 +390,7 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
             after = kinked._replace(
                 x=after.x + per1 * kinked.px - per0 * after.px, y=after.y + per1 * kinked.py - per0 * after.py
             )
-        slow = (after.p <= SLOWEST) | (radius(after.x, after.y) > through.chase)
+        slow = (after.p <= STOPPED) | (radius(after.x, after.y) > through.chase)
         back = turned_back(after) & ~slow
         stopped = state.stopped + jnp.where(slow, weight, 0.0)
         gone_back = state.turned + jnp.where(back, weight, 0.0)
@@ -385,7 +399,7 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
 
     zero = jnp.zeros_like(start.weight)
     nowhere = Place(zero, zero, start.z, Vector(zero, zero, start.track.p), zero)
-    initial = _State(start.track, start.z, start.weight, zero, nowhere, nowhere, zero, zero)
+    initial = _State(start.track, start.z, start.weight, zero.astype(NARROW), nowhere, nowhere, zero, zero)
     end = jax.lax.scan(body, initial, jnp.arange(blocks, dtype=jnp.int32))[0]
     track = end.track
     leaving = Place(track.x, track.y, end.z, Vector(track.px, track.py, track.pz()), end.weight)
