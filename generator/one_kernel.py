@@ -14,6 +14,7 @@ import jaxlib
 from jax.experimental.xla_metadata import set_xla_metadata
 
 Out = TypeVar("Out")
+Tree = TypeVar("Tree")
 # The mark is internal to XLA: it is used with versions of jaxlib that the tests have run with, and left out with others
 TESTED = jaxlib.__version__.startswith("0.10.")
 # For `jax.jit(compiler_options=...)`: vectors of 8 double-precision numbers, where the processor has them
@@ -40,3 +41,12 @@ def as_one_kernel(function: Callable[..., Out], *args: object) -> Out:
     if TESTED and jax.default_backend() == "cpu":
         out = set_xla_metadata(out, inlineable="false", xla_cpu_small_call="true")
     return out
+
+
+def made_once(i: jax.Array, tree: Tree) -> Tree:
+    """The same arrays, behind a branch that is always taken (i >= 0): XLA then does not compute them again in every
+    consumer, as it does on a CPU (measured in steps of tracks: 3.7 against 5.3 us per particle; an optimization barrier
+    has no effect).
+    """
+    same: Tree = jax.lax.cond(i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree)
+    return same

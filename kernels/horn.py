@@ -125,9 +125,7 @@ class Crossing(NamedTuple):
     outer_conductor: jax.Array
 
 
-def crossing(
-    r0: jax.Array, s0: Surfaces, r1: jax.Array, s1: Surfaces, of: Profile, skin: bool
-) -> Crossing:
+def crossing(r0: jax.Array, s0: Surfaces, r1: jax.Array, s1: Surfaces, of: Profile, skin: bool) -> Crossing:
     """Mean of F and shares of the line inside metal, from radius r0 where the surfaces are s0 to r1 where they are s1.
 
     The distance to every surface is taken to be linear along the line. With u the depth in the inner conductor (0 at
@@ -230,12 +228,12 @@ def turned(
     kick = -BENDING * FIELD_CONSTANT * half * strength * met.enclosed * curved * dz * per_square
     steep = line.length / jnp.where(dz > 0, dz, 1.0)  # p/p_z
     bent = kick * met.enclosed * line.length * steep * steep / (6 * track.p.astype(kick.dtype))
-    kick = kick * (1 - bent)
     first = met.centre * line.per
+    first, kick, left = (jnp.asarray(a).astype(track.p.dtype) for a in (first, kick * (1 - bent), kept))
     x, y = track.x + first * track.px, track.y + first * track.py
-    px, py = track.px * kept + kick * x, track.py * kept + kick * y
-    after = Track(x, y, px, py, track.p * kept)
-    rest = (1 - met.centre) * dz / after.cast(kick.dtype).pz()
+    px, py = track.px * left + kick * x, track.py * left + kick * y
+    after = Track(x, y, px, py, track.p * left)
+    rest = ((1 - met.centre) * dz / after.cast(line.per.dtype).pz()).astype(track.p.dtype)
     return after._replace(x=x + rest * px, y=y + rest * py)
 
 

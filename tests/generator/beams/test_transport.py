@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from darkhorn.generator.beams.transport import DEFAULT_STEP, planes, skin_depth_of, slabs, trace, trace_adaptive
 from darkhorn.geometry.horns import HORNS_OF_BEAMS, PlacedHorn, horn
-from darkhorn.kernels.horn import Surfaces, Track, crossing, enclosed_current, field, mean_below, turned_back
+from darkhorn.kernels.horn import (
+    Surfaces,
+    Track,
+    crossing,
+    enclosed_current,
+    field,
+    mean_below,
+    profile,
+    turned_back,
+)
 from darkhorn.kernels.kinematics import Vector
 
 FILE = Path(__file__).parents[2] / "reference" / "horns.json"
@@ -159,7 +168,7 @@ def test_steps_with_surfaces_are_exact_for_a_straight_line() -> None:
     for r0, r1 in [(0.5, 1.4), (1.1, 1.35), (1.25, 3.0), (3.0, 3.0), (3.0, 5.8), (0.2, 0.8), (1.4, 0.9), (1.15, 1.35)]:
         r = jnp.asarray(r0 + t * (r1 - r0))
         for skin in (None, 0.14):
-            met = crossing(jnp.asarray(r0), s0, jnp.asarray(r1), s1, skin)
+            met = crossing(jnp.asarray(r0), s0, jnp.asarray(r1), s1, profile(s0, s1, skin), skin is not None)
             f = np.asarray(enclosed_current(r, s, skin))
             assert float(met.enclosed) == pytest.approx(f.mean(), abs=5e-4)
             if 0 < f.mean() < 0.999 and r1 < 4.0:
