@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 from jax.experimental.xla_metadata import set_xla_metadata
+from jaxlib.version import __version__ as version_of_jaxlib
 
 Out = TypeVar("Out")
 Tree = TypeVar("Tree")
 # The mark is internal to XLA: it is used with versions of jaxlib that the tests have run with, and left out with others
-TESTED = jaxlib.__version__.startswith("0.10.")
+TESTED = version_of_jaxlib.startswith("0.10.")
 # For `jax.jit(compiler_options=...)`: vectors of 8 double-precision numbers, where the processor has them
 WIDE = {"xla_cpu_prefer_vector_width": 512} if TESTED else None
 
@@ -39,7 +39,7 @@ def as_one_kernel(function: Callable[..., Out], *args: object) -> Out:
     arrays = [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind is None]
     out: Out = jax.jit(unpacked)(arrays, packed)
     if TESTED and jax.default_backend() == "cpu":
-        out = set_xla_metadata(out, inlineable="false", xla_cpu_small_call="true")
+        out = set_xla_metadata(out, inlineable="false", xla_cpu_small_call="true")  # type: ignore[no-untyped-call]
     return out
 
 

@@ -302,9 +302,9 @@ def propagate(
 
 
 def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | None, scatter: bool) -> Outcome:
-    narrow = jax.tree.map(lambda a: a.astype(_NARROW), through._replace(slabs=None, first=None, blocks=None))
-    table, mass, ctau, gas = narrow.table, narrow.mass, narrow.ctau, narrow.gas
-    radiation, target_slope, charged = narrow.radiation, narrow.slope, jnp.abs(narrow.charge)
+    needed = (through.table, through.mass, through.ctau, through.gas, through.radiation, through.slope, through.charge)
+    table, mass, ctau, gas, radiation, target_slope, charge = (a.astype(_NARROW) for a in needed)
+    charged = jnp.abs(charge)
     blocks = through.blocks.shape[0] - 1
 
     def body(state: _State, number: jax.Array) -> tuple[_State, None]:

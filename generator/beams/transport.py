@@ -35,8 +35,8 @@ class Slabs(NamedTuple):
 def planes(horns: tuple[PlacedHorn, ...], low: float, high: float, size: float, extra: tuple[float, ...] = ()) -> Array:
     """Planes from low to high at most `size` apart (cm), with one at every corner of a horn and at `extra`. (n,)
 
-    Where the inner conductor widens or narrows, planes are closer: its radius changes by less than a factor
-    exp(size/`WIDENING`) between two of them.
+    Where the inner conductor widens or narrows, planes are closer: between two corners its radius changes by a factor
+    exp(size/`WIDENING`) per step in the mean, or less.
     """
     corners = [low, high, *extra]
     for placed in horns:
