@@ -1,5 +1,5 @@
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import jax
@@ -197,6 +197,7 @@ def test_changes_in_single_precision(rng: np.random.Generator) -> None:
     s0, s1 = (Surfaces(*(jnp.full(n, v) for v in radii)) for radii in ((2.0, 2.3, 7.0, 9.0), (2.4, 2.7, 6.5, 8.5)))
     dz, strength = jnp.asarray(rng.uniform(0, 5, n)), jnp.full(n, 174.0)
 
+    @partial(jax.jit, static_argnums=0)
     def stepped(kind: type) -> Track:
         a, b = (Surfaces(*(v.astype(kind) for v in s)) for s in (s0, s1))
         line = straight(track.cast(kind), dz.astype(kind))
