@@ -5,7 +5,6 @@ import pytest
 from goodness import ALPHA, assert_follows, ks_probability
 
 from darkhorn.fluxes.hadron_cross_sections import MASSES, STEP, interaction_lengths
-from darkhorn.generator.beams import propagate as module
 from darkhorn.generator.beams.propagate import CTAU, SLAB, Medium, Outcome, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import TimedPlace, Walls, fly, path_to_wall, walls
 from darkhorn.generator.beams.sources import Sources, one_of
@@ -209,7 +208,7 @@ def test_the_default_steps_are_right_to_four_tenths_of_a_milliradian() -> None:
 def test_single_precision_is_enough(pions: Medium, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same tracks with everything in double precision: 1e-3 mrad."""
     found = deterministic(pions)
-    monkeypatch.setattr(module, "_NARROW", jnp.float64)
+    monkeypatch.setattr("darkhorn.generator.beams.propagate._NARROW", jnp.float64)
     jax.clear_caches()
     exact = deterministic(pions)
     jax.clear_caches()
