@@ -147,7 +147,7 @@ def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
         jnp.asarray(CTAU[pdg]),
         jnp.asarray(hadrons.radiation_length),
         jnp.asarray(elastic_slope(hadrons.mass_number)),
-        jnp.asarray(1 / beam.gas),
+        jnp.asarray(1 / beam.gas, jnp.float64),  # not weakly typed, see `horn_muons`: one compilation
         jnp.asarray(beam.chase),
     )
 
