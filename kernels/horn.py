@@ -23,11 +23,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 FIELD_CONSTANT = 0.02  # T cm / kA: mu_0 / (2 pi)
 BENDING = 0.299792458e-2  # GeV / (T cm): momentum from field and length, exact
 _EPSILON = 1e-7
-_ALONG = 1e-5  # smallest change of depth in the conductor, in units of its thickness
+_ALONG = 1e-3  # smallest change of depth in the conductor, in units of its thickness
+_ON_AXIS = 1e-24  # cm2
 STEEPEST = 0.05  # smallest p_z/|p|: a particle that turns further is taken as turned back
 
 
@@ -67,27 +69,38 @@ def _share(u: jax.Array, s: Surfaces, skin_depth: float | None) -> jax.Array:
     return jnp.expm1(k * u) / jnp.expm1(k)
 
 
-def _integrals(
-    u0: jax.Array, u1: jax.Array, bore: jax.Array, thickness: jax.Array, skin_depth: float | None
-) -> tuple[jax.Array, jax.Array]:
-    """Integrals of F and of u F from u0 to u1, F being 0 below and 1 above the conductor; any u."""
-    in0, in1 = jnp.clip(u0, 0.0, 1.0), jnp.clip(u1, 0.0, 1.0)
-    square0, square1 = in0 * in0, in1 * in1
+class Profile(NamedTuple):
+    """How the current is spread over the depth u of the inner conductor.
+
+    `skin`: F = (exp(k u) - 1)/(exp(k) - 1), k = `rate`; else F = a u + (1 - a) u^2, a = `rate`. `per` = 1/(exp(k) - 1).
+    """
+
+    rate: jax.Array
+    per: jax.Array
+
+
+def profile(s0: Surfaces, s1: Surfaces, skin_depth: float | None) -> Profile:
+    """The profile half way between two places. Shapes broadcast."""
+    bore, thickness = 0.5 * (s0.bore + s1.bore), 0.5 * (s0.inner + s1.inner - s0.bore - s1.bore)
     if skin_depth is None:
-        per = 1 / (2 * bore + thickness)
-        within = (square1 * (bore + thickness * in1 / 3) - square0 * (bore + thickness * in0 / 3)) * per
-        third, quarter = 2 * bore / 3, thickness / 4
-        moment = (square1 * in1 * (third + quarter * in1) - square0 * in0 * (third + quarter * in0)) * per
-    else:
-        k = thickness / skin_depth
-        per_k, per = 1 / k, 1 / jnp.expm1(k)
-        e0, e1 = jnp.exp(k * in0), jnp.exp(k * in1)
-        rise = (e1 - e0) * per_k
-        within = (rise - (in1 - in0)) * per
-        moment = ((in1 * e1 - in0 * e0) * per_k - rise * per_k - 0.5 * (square1 - square0)) * per
-    beyond0, beyond1 = jnp.maximum(u0 - 1, 0.0), jnp.maximum(u1 - 1, 0.0)
-    beyond = beyond1 - beyond0
-    return within + beyond, moment + beyond * (1 + 0.5 * (beyond0 + beyond1))
+        return Profile(2 * bore / (2 * bore + thickness), jnp.ones_like(bore))
+    k = thickness / skin_depth
+    return Profile(k, 1 / jnp.expm1(k))
+
+
+def _integrals(u0: jax.Array, u1: jax.Array, of: Profile, skin: bool) -> tuple[jax.Array, jax.Array]:
+    """Integrals of F and of (u - u0) F from u0 to u1, both in [0, 1]."""
+    if not skin:
+        straight, bent = of.rate / 6, (1 - of.rate) / 12
+        cube0, cube1 = u0 * u0, u1 * u1
+        gained = (cube1 * (3 * straight + 4 * bent * u1)) - (cube0 * (3 * straight + 4 * bent * u0))
+        moment = cube1 * u1 * (2 * straight + 3 * bent * u1) - cube0 * u0 * (2 * straight + 3 * bent * u0)
+        return gained, moment - u0 * gained
+    width = u1 - u0
+    per_k = 1 / of.rate
+    e0, e1 = jnp.exp(of.rate * u0), jnp.exp(of.rate * u1)
+    rise = (e1 - e0) * per_k
+    return (rise - width) * of.per, ((width * e1 - rise) * per_k - 0.5 * width * width) * of.per
 
 
 def mean_below(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -112,30 +125,32 @@ class Crossing(NamedTuple):
     outer_conductor: jax.Array
 
 
-def crossing(r0: jax.Array, s0: Surfaces, r1: jax.Array, s1: Surfaces, skin_depth: float | None) -> Crossing:
+def crossing(r0: jax.Array, s0: Surfaces, r1: jax.Array, s1: Surfaces, of: Profile, skin: bool) -> Crossing:
     """Mean of F and shares of the line inside metal, from radius r0 where the surfaces are s0 to r1 where they are s1.
 
     The distance to every surface is taken to be linear along the line. With u the depth in the inner conductor (0 at
-    the bore, 1 at its outer surface), the mean of F is [G(u1) - G(u0)]/(u1 - u0), G being the integral of F. Exact
-    for straight surfaces and lines in a plane through the axis. cm; shapes broadcast.
+    the bore, 1 at its outer surface), means are integrals over u, in closed form. Exact for straight surfaces and lines
+    in a plane through the axis. A line that goes less deep than 1e-3 of the thickness is taken as one of that depth
+    about its middle: right to 1e-7. cm; shapes broadcast; single or double precision.
     """
-    thick0, thick1 = s0.inner - s0.bore, s1.inner - s1.bore
-    u0, u1 = (r0 - s0.bore) / thick0, (r1 - s1.bore) / thick1
-    rise = u1 - u0
-    rise = jnp.where(jnp.abs(rise) < _ALONG, _ALONG, rise)  # a line along a surface: a nearby line, exact to 1e-10
-    u1 = u0 + rise
-    per = 1 / rise
-    gained, moment = _integrals(u0, u1, 0.5 * (s0.bore + s1.bore), 0.5 * (thick0 + thick1), skin_depth)
-    enclosed = gained * per
-    metal = (jnp.clip(u1, 0.0, 1.0) - jnp.clip(u0, 0.0, 1.0)) * per
-    partial = jnp.abs(gained) > _EPSILON
-    centre = jnp.where(partial, (moment / jnp.where(partial, gained, 1.0) - u0) * per, 0.5)
+    u0, u1 = (r0 - s0.bore) / (s0.inner - s0.bore), (r1 - s1.bore) / (s1.inner - s1.bore)
+    width = jnp.maximum(jnp.abs(u1 - u0), _ALONG)
+    low = 0.5 * (u0 + u1 - width)  # the line taken from its lower end on
+    per = 1 / width
+    enter, leave = jnp.clip(-low * per, 0.0, 1.0), jnp.clip((1 - low) * per, 0.0, 1.0)
+    within, moment = _integrals(jnp.clip(low, 0.0, 1.0), jnp.clip(low + width, 0.0, 1.0), of, skin)
+    within, beyond = within * per, 1 - leave
+    enclosed = within + beyond
+    first = moment * per * per + enter * within + beyond * (1 - 0.5 * beyond)
+    some = enclosed > _EPSILON
+    centre = jnp.where(some, first / jnp.where(some, enclosed, 1.0), 0.5)
+    centre = jnp.clip(jnp.where(u1 < u0, 1 - centre, centre), 0.0, 1.0)
     below_outer = mean_below(s0.outer - r0, s1.outer - r1)
     below_wall = mean_below(s0.wall - r0, s1.wall - r1)
     leaving = s1.outer - r1 < s0.outer - r0
     at_outer = jnp.where(leaving, 0.5 * below_outer, 1 - 0.5 * below_outer)
-    centre = jnp.where(below_outer < 1, at_outer, jnp.clip(centre, 0.0, 1.0))
-    return Crossing(enclosed * below_outer, centre, metal, below_wall - below_outer)
+    centre = jnp.where(below_outer < 1, at_outer, centre)
+    return Crossing(enclosed * below_outer, centre, leave - enter, below_wall - below_outer)
 
 
 class Track(NamedTuple):
@@ -153,6 +168,10 @@ class Track(NamedTuple):
         square = self.p * self.p - self.px * self.px - self.py * self.py
         return jnp.sqrt(jnp.maximum(square, floor * floor))
 
+    def cast(self, to: DTypeLike) -> "Track":
+        """The same track in another precision."""
+        return Track(*(a.astype(to) for a in self))
+
 
 def turned_back(track: Track) -> jax.Array:
     """True where p_z is too small to go on in steps of z."""
@@ -162,24 +181,30 @@ def turned_back(track: Track) -> jax.Array:
 
 def radius(x: jax.Array, y: jax.Array) -> jax.Array:
     """sqrt(x^2 + y^2) with a finite gradient on the axis. Shapes broadcast."""
-    return jnp.sqrt(x * x + y * y + 1e-24)
+    return jnp.sqrt(x * x + y * y + _ON_AXIS)
 
 
 class Line(NamedTuple):
-    """The straight line of a step: how far it goes in x and y, its length, and the radii of its ends, cm."""
+    """The straight line of a step: its start, how far it goes in x and y, its length, the radii of its ends (cm), and
+    dz/p_z.
+    """
 
+    x0: jax.Array
+    y0: jax.Array
     x: jax.Array
     y: jax.Array
     length: jax.Array
     r0: jax.Array
     r1: jax.Array
+    per: jax.Array
 
 
 def straight(track: Track, dz: jax.Array) -> Line:
     """The line of a step of dz (cm) without field. Shapes broadcast."""
     per = dz / track.pz()
     x, y = per * track.px, per * track.py
-    return Line(x, y, per * track.p, radius(track.x, track.y), radius(track.x + x, track.y + y))
+    r0, r1 = radius(track.x, track.y), radius(track.x + x, track.y + y)
+    return Line(track.x, track.y, x, y, per * track.p, r0, r1, per)
 
 
 def turned(
@@ -188,25 +213,27 @@ def turned(
     """The track behind a step of dz (cm) along `line`, which met `met`.
 
     strength: charge times current, kA. kept: share of |p| that energy loss leaves, taken off half before and half after
-    the kick. Second order in dz, also across surfaces. Shapes broadcast; dz = 0 changes nothing.
+    the kick. Second order in dz, also across surfaces. Shapes broadcast; dz = 0 changes nothing. `line`, `met`, dz and
+    strength may be of single precision: changes of x, y, p_x, p_y are then right to 1e-7 of themselves, and L_z and |p|
+    are as good as the track.
     """
-    x, y = track.x + met.centre * line.x, track.y + met.centre * line.y
-    per_square = 1 / (x * x + y * y + 1e-24)
+    x, y = line.x0 + met.centre * line.x, line.y0 + met.centre * line.y
+    per_square = 1 / (x * x + y * y + _ON_AXIS)
     radial = x * line.x + y * line.y
     across = x * line.y - y * line.x
     share = met.enclosed * per_square
-    curved = 1 + (radial * radial - across * across) * share * share * (
-        1 / 12
-    )  # mean of x/r^2 over the part with field
+    # mean of x/r^2 over the part with field
+    curved = 1 + (radial * radial - across * across) * share * share * (1 / 12)
     half = 0.5 * (1 + kept)
     kick = -BENDING * FIELD_CONSTANT * half * strength * met.enclosed * curved * dz * per_square
-    bent = (
-        kick * met.enclosed * line.length * line.length * line.length / (6 * jnp.where(dz > 0, dz * dz, 1.0) * track.p)
-    )
-    kick = kick * (1 - bent)
-    px, py = track.px * kept + kick * x, track.py * kept + kick * y
-    after = Track(x, y, px, py, track.p * kept)
-    rest = (1 - met.centre) * dz / after.pz()
+    steep = line.length / jnp.where(dz > 0, dz, 1.0)  # p/p_z
+    bent = kick * met.enclosed * line.length * steep * steep / (6 * track.p.astype(kick.dtype))
+    first = met.centre * line.per
+    first, kick, left = (jnp.asarray(a).astype(track.p.dtype) for a in (first, kick * (1 - bent), kept))
+    x, y = track.x + first * track.px, track.y + first * track.py
+    px, py = track.px * left + kick * x, track.py * left + kick * y
+    after = Track(x, y, px, py, track.p * left)
+    rest = ((1 - met.centre) * dz / after.cast(line.per.dtype).pz()).astype(track.p.dtype)
     return after._replace(x=x + rest * px, y=y + rest * py)
 
 
@@ -218,5 +245,5 @@ def step(
     Returns the track after it and what its straight line met. |p| is kept exactly.
     """
     line = straight(track, dz)
-    met = crossing(line.r0, s0, line.r1, s1, skin_depth)
+    met = crossing(line.r0, s0, line.r1, s1, profile(s0, s1, skin_depth), skin_depth is not None)
     return turned(track, dz, line, met, strength), met

@@ -8,7 +8,6 @@ size one). So the weight that comes in equals what goes out, decays, interacts, 
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from math import gcd
 from typing import NamedTuple
 
@@ -21,23 +20,29 @@ from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.decay_line import CTAU_CM
 from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP
 from darkhorn.generator.beams.targets import Fin, Rod, shape_of, share_inside
-from darkhorn.generator.beams.transport import Slabs, planes, skin_depth_of, slabs
+from darkhorn.generator.beams.transport import Slabs, held, planes, skin_depth_of, slabs, with_drifts
+from darkhorn.generator.one_kernel import WIDE, as_one_kernel, made_once
 from darkhorn.generator.streams import stream_of, uniform_pair_of
 from darkhorn.geometry.beamlines import Beamline
-from darkhorn.kernels.horn import Crossing, Surfaces, Track, crossing, radius, straight, turned, turned_back
+from darkhorn.kernels.horn import Surfaces, Track, crossing, profile, radius, straight, turned, turned_back
 from darkhorn.kernels.kinematics import Vector, transverse_axes
 from darkhorn.kernels.matter import SLOPE_OF_NUCLEON, elastic_slope, scattering_variance
 from darkhorn.kernels.trigonometry import sincos2pi
 
 Array = NDArray[np.float64]
 BLOCK = 10.0  # cm: matter acts once in every block of this length; behind the target, of twice of it
-SLAB = 5.0  # cm: longest step in the field; then 1/2, 1/4, ... of it
-# GeV/c: a particle slower than the k-th takes steps of SLAB/2^(k+1); chosen for 0.4 mrad (benchmarks/beam_transport.py)
-LIMITS = (0.9, 0.5, 0.35, 0.25, 0.12)
+SLAB = 10.0  # cm: longest step in the field; then 1/2, 1/4, ... of it
+# GeV/c: a particle slower than the k-th takes steps of SLAB/2^(k+1), in blocks that hold target and behind it; chosen
+# for 0.4 mrad with the fewest steps (benchmarks/beam_transport.py)
+LIMITS, LIMITS_BEHIND = (2.0, 1.0, 0.6, 0.4, 0.25), (2.0, 0.9, 0.5, 0.3, 0.15)
 # A batch is carried in pieces, sorted by momentum, each with the steps of its softest particle: at least so many
 # particles in a piece, and at most so many pieces
 PIECE, PIECES = 256, 64
 SLOWEST = 0.05  # GeV/c: slower particles stop
+_STOPPED = 1.00001 * SLOWEST  # within the rounding of single precision
+# What a step or a block changes is computed in single precision, right to 1e-7 of itself, and added to tracks and
+# weights in double precision: 2e-4 mrad behind the horn (tests)
+_NARROW = jnp.float32
 CTAU = {pdg: CTAU_CM[abs(pdg)] for pdg in (211, -211, 321, -321, 130)} | {2212: np.inf, 2112: np.inf}  # cm
 _RADIATION_LENGTH_ALUMINIUM = 24.01 / 2.699  # cm: PDG tables of materials
 _PURPOSE = np.uint32(64)  # dimensions below are for sources
@@ -79,6 +84,7 @@ class Medium(NamedTuple):
     slabs       steps of all sizes, those of one size behind those of another; in_target: 1 where they hold target
     first       number of the first slab in a block, for every size: (sizes, blocks + 1)
     blocks      planes between blocks, cm: (blocks + 1,)
+    limits      momenta below which a particle needs the next size: (blocks, sizes - 1)
     reach       radius beyond which there is neither field nor matter, cm
     shape       of the target
     table       cross-sections and energy loss by momentum, see `HadronModel`
@@ -91,6 +97,7 @@ class Medium(NamedTuple):
     in_target: jax.Array
     first: jax.Array
     blocks: jax.Array
+    limits: jax.Array
     reach: jax.Array
     shape: Rod | Fin
     table: jax.Array
@@ -114,12 +121,13 @@ def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
     behind = planes((), target.end, beam.exit, 2 * BLOCK)
     blocks = np.concatenate([planes((), target.start, target.end, BLOCK), behind[1:]])
     if beam.drift is not None:
-        blocks = _with_drifts(beam, blocks, beam.drift)
+        blocks = with_drifts(beam, blocks, beam.drift)
     grids, first, count = [], [], 0
+    limits = np.where((blocks[:-1] < target.end - 1e-9)[:, None], LIMITS, LIMITS_BEHIND)
     for level in range(len(LIMITS) + 1):
         z = planes(beam.horns, target.start, beam.exit, slab / 2**level, tuple(blocks))
         if beam.drift is not None:
-            z = z[_held(beam, z) | (np.min(np.abs(z[:, None] - blocks), axis=1) < 1e-9)]
+            z = z[held(beam, z) | (np.min(np.abs(z[:, None] - blocks), axis=1) < 1e-9)]
         first.append(count + np.searchsorted(z, blocks - 1e-9))
         count += len(z) - 1
         grids.append((z, slabs(beam.horns, z)))
@@ -130,6 +138,7 @@ def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
         jnp.asarray((middle > target.start) & (middle < target.end), jnp.float64),
         jnp.asarray(np.array(first), jnp.int32),
         jnp.asarray(blocks),
+        jnp.asarray(limits),
         jnp.asarray(max(np.max(placed.horn.surfaces(np.array(placed.horn.knots))[3]) for placed in beam.horns)),
         shape_of(target),
         jnp.asarray(hadrons.table(pdg)),
@@ -138,26 +147,9 @@ def medium(beam: Beamline, pdg: int, mode: str, slab: float = SLAB) -> Medium:
         jnp.asarray(CTAU[pdg]),
         jnp.asarray(hadrons.radiation_length),
         jnp.asarray(elastic_slope(hadrons.mass_number)),
-        jnp.asarray(1 / beam.gas),
+        jnp.asarray(1 / beam.gas, jnp.float64),  # not weakly typed, see `horn_muons`: one compilation
         jnp.asarray(beam.chase),
     )
-
-
-def _held(beam: Beamline, z: Array) -> NDArray[np.bool_]:
-    """True for planes that lie in target or horns, or bound them."""
-    ranges = [(beam.target.start, beam.target.end)]
-    ranges += [(h.z_cm + h.horn.start_cm, h.z_cm + h.horn.end_cm) for h in beam.horns]
-    inside: NDArray[np.bool_] = np.any([(z >= low - 1e-9) & (z <= high + 1e-9) for low, high in ranges], axis=0)
-    return inside
-
-
-def _with_drifts(beam: Beamline, z: Array, drift: float) -> Array:
-    """Planes between blocks, those outside target and horns replaced by even ones at most `drift` apart."""
-    ends = [h.z_cm + e for h in beam.horns for e in (h.horn.start_cm, h.horn.end_cm) if e + h.z_cm > z[0]]
-    kept = np.unique([*z[_held(beam, z)], *ends, z[0], z[-1]])
-    kept = kept[np.append(np.diff(kept) > 1e-6, True)]
-    parts = [np.linspace(a, b, max(int(np.ceil((b - a) / drift)), 1) + 1)[:-1] for a, b in pairwise(kept)]
-    return np.concatenate([*parts, kept[-1:]])
 
 
 class _Flight(NamedTuple):
@@ -188,6 +180,10 @@ class _State(NamedTuple):
     turned: jax.Array
 
 
+def _wide(a: jax.Array) -> jax.Array:
+    return a.astype(jnp.float64)
+
+
 def _row(table: jax.Array, p: jax.Array, columns: tuple[int, ...]) -> list[tuple[jax.Array, jax.Array]]:
     """Columns of the table at p, and their slopes in p."""
     place = jnp.clip(p * (1 / STEP), 0.0, table.shape[0] - 1.001)
@@ -200,45 +196,44 @@ def _row(table: jax.Array, p: jax.Array, columns: tuple[int, ...]) -> list[tuple
     return found
 
 
-def _made_once(i: jax.Array, tree: Crossing) -> Crossing:
-    """The same numbers, behind a branch that is always taken: XLA then does not compute them again in every consumer
-    (measured: 38 against 59 ns per step; an optimization barrier has no effect on a CPU).
-    """
-    same: Crossing = jax.lax.cond(i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree)
-    return same
-
-
 def _fly(
     state: _State, flying: jax.Array, through: Medium, first: jax.Array, last: jax.Array, skin: float | None
 ) -> _Flight:
     """Through the slabs first, ..., last - 1: steps in the field with energy loss. flying: 0 stays where it is."""
-    zero = jnp.zeros_like(state.z)
+    zero = jnp.zeros(state.z.shape, _NARROW)
+    slabs_, in_target = jax.tree.map(lambda a: a.astype(_NARROW), (through.slabs, through.in_target))
+    losses = through.table[:, 4:6].astype(_NARROW)
+    shape = jax.tree.map(lambda a: a.astype(_NARROW), through.shape)
 
     def one(i: jax.Array, now: _Flight) -> _Flight:
-        slab, in_target = jax.tree.map(lambda a: a[i], (through.slabs, through.in_target))
-        track = now.track
-        size = slab.high - slab.low
-        dz = jnp.clip(slab.high - now.z, 0.0, size) * jnp.where(track.p > SLOWEST, flying, 0.0)
-        left = dz / size
+        slab, target = jax.tree.map(lambda a: a[i], (slabs_, in_target))
+        high = through.slabs.high[i]
+        size = high - through.slabs.low[i]
+        far = jnp.clip(high - now.z, 0.0, size) * jnp.where(now.track.p > _STOPPED, flying, 0.0)
+        dz = far.astype(_NARROW)
+        left = dz * (1 / size).astype(_NARROW)
         entry = Surfaces(*(b + left * (a - b) for a, b in zip(slab.at_low, slab.at_high, strict=True)))
+        track = now.track.cast(_NARROW)
         line = straight(track, dz)
-        met = _made_once(i, crossing(line.r0, entry, line.r1, slab.at_high, skin))
-        inside = share_inside(through.shape, track.x, track.y, track.x + line.x, track.y + line.y)
-        in_be = in_target * inside * line.length
+        of = profile(slab.at_low, slab.at_high, skin)
+        met = made_once(i, crossing(line.r0, entry, line.r1, slab.at_high, of, skin is not None))
+        ends = track.x, track.y, track.x + line.x, track.y + line.y
+        inside = jax.lax.cond(target > 0, lambda: share_inside(shape, *ends), lambda: zero)
+        in_be = inside * line.length
         in_al = (met.inner_conductor + met.outer_conductor) * line.length
-        (be, be_slope), (al, al_slope) = _row(through.table, track.p, (4, 5))
+        (be, be_slope), (al, al_slope) = _row(losses, track.p, (0, 1))
         lost = (in_be * be + in_al * al) * (1 - 0.5 * jnp.maximum(in_be * be_slope + in_al * al_slope, -1.0))
         kept = jnp.maximum(track.p - lost, SLOWEST) / track.p
         metal = in_be + in_al
         return _Flight(
-            turned(track, dz, line, met, through.charge * slab.current, kept),
-            now.z + dz,
+            turned(now.track, dz, line, met, through.charge.astype(_NARROW) * slab.current, kept),
+            now.z + far,
             now.length + line.length,
             now.target + in_be,
             now.aluminium + in_al,
             now.x_metal + metal * (track.x + 0.5 * line.x),
             now.y_metal + metal * (track.y + 0.5 * line.y),
-            now.z_metal + metal * (now.z + 0.5 * dz),
+            now.z_metal + metal * (now.z.astype(_NARROW) + 0.5 * dz),
         )
 
     flown: _Flight = jax.lax.fori_loop(
@@ -267,14 +262,14 @@ def _rotated(track: Track, angle: jax.Array, turn: jax.Array) -> Track:
     return track._replace(px=new.x, py=new.y)
 
 
-def _level(track: Track, flying: jax.Array, reach: jax.Array) -> jax.Array:
+def _level(track: Track, flying: jax.Array, reach: jax.Array, limits: jax.Array) -> jax.Array:
     """Number of the size of steps that the softest of particles needs; beyond the reach of a horn any will do."""
     near = (flying > 0) & (track.x * track.x + track.y * track.y < reach * reach)
     softest = jnp.min(jnp.where(near, track.p, jnp.inf))
-    return jnp.sum(softest < jnp.asarray(LIMITS))
+    return jnp.sum(softest < limits)
 
 
-@partial(jax.jit, static_argnames=("skin_depth", "scatter"))
+@partial(jax.jit, static_argnames=("skin_depth", "scatter"), compiler_options=WIDE)
 def propagate(
     start: Start,
     through: Medium,
@@ -296,31 +291,38 @@ def propagate(
     order = jnp.argsort(jnp.where(start.weight > 0, start.track.p, jnp.inf))
     words = stream_of(key, low, high, _PURPOSE)
     sorted_ = jax.tree.map(lambda a: a[order].reshape(pieces, n // pieces), (start, words))
-    carried = jax.lax.map(lambda piece: _carry(piece[0], piece[1], through, skin_depth, scatter), sorted_)
+
+    def carry(piece: tuple[Start, jax.Array]) -> Outcome:
+        return as_one_kernel(partial(_carry, skin_depth=skin_depth, scatter=scatter), *piece, through)
+
+    carried = jax.lax.map(carry, sorted_)
     back = jnp.zeros_like(order).at[order].set(jnp.arange(n, dtype=order.dtype))
     outcome: Outcome = jax.tree.map(lambda a: a.reshape(n)[back], carried)
     return outcome
 
 
 def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | None, scatter: bool) -> Outcome:
-    charged = jnp.abs(through.charge)
+    needed = (through.table, through.mass, through.ctau, through.gas, through.radiation, through.slope, through.charge)
+    table, mass, ctau, gas, radiation, target_slope, charge = (a.astype(_NARROW) for a in needed)
+    charged = jnp.abs(charge)
     blocks = through.blocks.shape[0] - 1
 
     def body(state: _State, number: jax.Array) -> tuple[_State, None]:
         before, z0 = state.track, state.z
         end = through.blocks[number + 1]
         flying = jnp.where((state.weight > 0) & (z0 < end), 1.0, 0.0)
-        level = _level(before, flying, through.reach)
+        level = _level(before, flying, through.reach, through.limits[number])
         flown = _fly(state, flying, through, through.first[level, number], through.first[level, number + 1], skin_depth)
         after = flown.track
-        p = 0.5 * (before.p + after.p)
-        rows = _row(through.table, p, (0, 1, 2, 3, 6, 7))
+        p = (0.5 * (before.p + after.p)).astype(_NARROW)
+        length, in_target, in_aluminium = flown.length, flown.target, flown.aluminium
+        rows = _row(table, p, (0, 1, 2, 3, 6, 7))
         inelastic, elastic, al_inelastic, al_elastic, knocking, al_knocking = (value for value, _ in rows)
-        absorbed = flown.target * inelastic + flown.aluminium * al_inelastic + flown.length * through.gas
-        decayed = flown.length * through.mass / (p * through.ctau)
+        absorbed = in_target * inelastic + in_aluminium * al_inelastic + length * gas
+        decayed = length * mass / (p * ctau)
         total = absorbed + decayed
-        gone = state.weight * -jnp.expm1(-total)
-        per = gone / jnp.where(total > 0, total, 1.0)
+        gone = state.weight * _wide(-jnp.expm1(-total))
+        by_decay = gone * _wide(decayed / jnp.where(total > 0, total, 1.0))
         u = [uniform_pair_of(words, 3 * number + i) for i in range(3)]
         dx, dy, dz = after.x - before.x, after.y - before.y, flown.z - z0
         pz0, pz1 = before.pz(), after.pz()
@@ -332,51 +334,48 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
         def anywhere(v: jax.Array) -> Place:
             return on_chord(v, before.x + v * dx, before.y + v * dy, z0 + v * dz)
 
-        metal = flown.target + flown.aluminium
+        metal = in_target + in_aluminium
         per_metal = 1 / jnp.where(metal > 0, metal, 1.0)
-        z_metal = flown.z_metal * per_metal
-        far = jnp.where(flown.length > 0, flown.length, 1.0)
+        x_metal, y_metal, z_metal = (_wide(a * per_metal) for a in (flown.x_metal, flown.y_metal, flown.z_metal))
+        piece = _wide(metal / jnp.where(length > 0, length, 1.0))
 
         def in_metal(v: jax.Array) -> Place:
             # the metal crossed is one piece of that length about its centre
-            share = (v - 0.5) * metal / far
-            x, y = flown.x_metal * per_metal + share * dx, flown.y_metal * per_metal + share * dy
-            z = jnp.clip(z_metal + share * dz, z0, flown.z)
+            share = (v - 0.5) * piece
+            x, y, z = x_metal + share * dx, y_metal + share * dy, jnp.clip(z_metal + share * dz, z0, flown.z)
             found = on_chord((z - z0) / jnp.where(dz > 0, dz, 1.0), x, y, z)
             place: Place = jax.tree.map(partial(jnp.where, metal > 0), found, anywhere(v))  # the rest is gas
             return place
 
-        decay = _kept(state.decay, per * decayed, u[0][0], anywhere)
-        interaction = _kept(state.interaction, per * absorbed, u[0][1], in_metal)
+        decay = _kept(state.decay, by_decay, u[0][0], anywhere)
+        interaction = _kept(state.interaction, gone - by_decay, u[0][1], in_metal)
         weight = state.weight - gone
         thickness = state.thickness
         if scatter:
-            slower = after.p
-            beta = slower / jnp.sqrt(slower * slower + through.mass * through.mass)
-            more = thickness + charged * (
-                flown.target / through.radiation + flown.aluminium / _RADIATION_LENGTH_ALUMINIUM
-            )
+            slower = after.p.astype(_NARROW)
+            beta = slower / jnp.sqrt(slower * slower + mass * mass)
+            more = thickness + charged * (in_target / radiation + in_aluminium / _RADIATION_LENGTH_ALUMINIUM)
             variance = scattering_variance(more, slower, beta) - scattering_variance(thickness, slower, beta)
-            be, al = flown.target * elastic, flown.aluminium * al_elastic
+            be, al = in_target * elastic, in_aluminium * al_elastic
             mean = be + al
             chance = -jnp.expm1(-mean)
-            slope = jnp.where(be > al, through.slope, elastic_slope(27.0))  # the likelier of both in the block
+            slope = jnp.where(be > al, target_slope, elastic_slope(27.0))  # the likelier of both in the block
             # both are Gaussian in two dimensions, so their sum is; several collisions in a block as their mean number
-            hits = jnp.where(u[1][1] < chance, mean / jnp.where(chance > 0, chance, 1.0), 0.0)
-            knocked = flown.target * knocking + flown.aluminium * al_knocking  # nucleons, quasi-elastically
+            hits = jnp.where(u[1][1].astype(_NARROW) < chance, mean / jnp.where(chance > 0, chance, 1.0), 0.0)
+            knocked = in_target * knocking + in_aluminium * al_knocking  # nucleons, quasi-elastically
             often = -jnp.expm1(-knocked)
-            knocks = jnp.where(u[2][1] < often, knocked / jnp.where(often > 0, often, 1.0), 0.0)
+            knocks = jnp.where(u[2][1].astype(_NARROW) < often, knocked / jnp.where(often > 0, often, 1.0), 0.0)
             collisions = (hits / slope + knocks / SLOPE_OF_NUCLEON) / (slower * slower)
             mean_square = 2 * jnp.maximum(variance, 0.0) + collisions
-            squared = jnp.minimum(-jnp.log(u[1][0]) * mean_square, 1.0)
+            squared = jnp.minimum(-jnp.log(u[1][0].astype(_NARROW)) * mean_square, 1.0)
             thickness = more
-            kinked = _rotated(after, jnp.sqrt(squared + 1e-30), u[2][0])
+            kinked = _rotated(after, _wide(jnp.sqrt(squared + 1e-30)), u[2][0])
             lever = jnp.where(metal > 0, flown.z - z_metal, 0.0)
             per0, per1 = lever / pz1, lever / kinked.pz()
             after = kinked._replace(
                 x=after.x + per1 * kinked.px - per0 * after.px, y=after.y + per1 * kinked.py - per0 * after.py
             )
-        slow = (after.p <= SLOWEST) | (radius(after.x, after.y) > through.chase)
+        slow = (after.p <= _STOPPED) | (radius(after.x, after.y) > through.chase)
         back = turned_back(after) & ~slow
         stopped = state.stopped + jnp.where(slow, weight, 0.0)
         gone_back = state.turned + jnp.where(back, weight, 0.0)
@@ -385,7 +384,7 @@ def _carry(start: Start, words: jax.Array, through: Medium, skin_depth: float | 
 
     zero = jnp.zeros_like(start.weight)
     nowhere = Place(zero, zero, start.z, Vector(zero, zero, start.track.p), zero)
-    initial = _State(start.track, start.z, start.weight, zero, nowhere, nowhere, zero, zero)
+    initial = _State(start.track, start.z, start.weight, zero.astype(_NARROW), nowhere, nowhere, zero, zero)
     end = jax.lax.scan(body, initial, jnp.arange(blocks, dtype=jnp.int32))[0]
     track = end.track
     leaving = Place(track.x, track.y, end.z, Vector(track.px, track.py, track.pz()), end.weight)

@@ -288,7 +288,7 @@ class BeamSimulation:
         for pdg in NUCLEONS:
             at = self._numbers(f"{label}/{pdg}", seed, number)
             start = self.sources.nucleons(pdg, *at)
-            start = start._replace(weight=start.weight / self.batch)
+            start = start._replace(weight=start.weight / np.float64(self.batch))  # not weakly typed: one compilation
             first[pdg] = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at).interaction
             hits[pdg].append(first[pdg])
         for parent in NUCLEONS:

@@ -12,12 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from darkhorn.geometry.beamlines import Beamline
 from darkhorn.geometry.horns import PlacedHorn
 from darkhorn.kernels.horn import BENDING, Surfaces, Track, field, step
 from darkhorn.kernels.kinematics import Vector
 
 Array = NDArray[np.float64]
 DEFAULT_STEP = 0.8  # cm: single tracks are right to 0.1 mm after a horn
+WIDENING = 20.0  # cm: steps are shorter where the conductor widens by more than a factor e in this length
 
 
 class Slabs(NamedTuple):
@@ -31,14 +33,42 @@ class Slabs(NamedTuple):
 
 
 def planes(horns: tuple[PlacedHorn, ...], low: float, high: float, size: float, extra: tuple[float, ...] = ()) -> Array:
-    """Planes from low to high at most `size` apart (cm), with one at every corner of a horn and at `extra`. (n,)"""
+    """Planes from low to high at most `size` apart (cm), with one at every corner of a horn and at `extra`. (n,)
+
+    Where the inner conductor widens or narrows, planes are closer: between two corners its radius changes by a factor
+    exp(size/`WIDENING`) per step in the mean, or less.
+    """
     corners = [low, high, *extra]
     for placed in horns:
         own = placed.horn
         corners += [placed.z_cm + z for z in (own.start_cm, own.end_cm, *own.knots)]
     edges = np.unique([z for z in corners if low <= z <= high])
-    parts = [np.linspace(a, b, max(int(np.ceil((b - a) / size - 1e-9)), 1) + 1)[:-1] for a, b in pairwise(edges)]
+    lengths = np.diff(edges)
+    tiny = 1e-9 * lengths  # a surface may jump at a plane
+    for placed in horns:
+        own = placed.horn
+        ends = [own.surfaces(z - placed.z_cm)[1] for z in (edges[:-1] + tiny, edges[1:] - tiny)]
+        lengths = np.maximum(lengths, WIDENING * np.abs(np.log(ends[1] / ends[0])))
+    counts = np.maximum(np.ceil(lengths / size - 1e-9).astype(int), 1)
+    parts = [np.linspace(a, b, n + 1)[:-1] for (a, b), n in zip(pairwise(edges), counts, strict=True)]
     return np.concatenate([*parts, edges[-1:]])
+
+
+def held(beam: Beamline, z: Array) -> NDArray[np.bool_]:
+    """True for planes that lie in target or horns, or bound them."""
+    ranges = [(beam.target.start, beam.target.end)]
+    ranges += [(h.z_cm + h.horn.start_cm, h.z_cm + h.horn.end_cm) for h in beam.horns]
+    inside: NDArray[np.bool_] = np.any([(z >= low - 1e-9) & (z <= high + 1e-9) for low, high in ranges], axis=0)
+    return inside
+
+
+def with_drifts(beam: Beamline, z: Array, drift: float) -> Array:
+    """Planes between blocks, those outside target and horns replaced by even ones at most `drift` apart."""
+    ends = [h.z_cm + e for h in beam.horns for e in (h.horn.start_cm, h.horn.end_cm) if e + h.z_cm > z[0]]
+    kept = np.unique([*z[held(beam, z)], *ends, z[0], z[-1]])
+    kept = kept[np.append(np.diff(kept) > 1e-6, True)]
+    parts = [np.linspace(a, b, max(int(np.ceil((b - a) / drift)), 1) + 1)[:-1] for a, b in pairwise(kept)]
+    return np.concatenate([*parts, kept[-1:]])
 
 
 def slabs(horns: tuple[PlacedHorn, ...], z: Array) -> Slabs:

@@ -1,5 +1,5 @@
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import jax
@@ -8,9 +8,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from darkhorn.generator.beams.transport import DEFAULT_STEP, planes, skin_depth_of, slabs, trace, trace_adaptive
+from darkhorn.generator.beams.transport import (
+    DEFAULT_STEP,
+    planes,
+    skin_depth_of,
+    slabs,
+    trace,
+    trace_adaptive,
+)
 from darkhorn.geometry.horns import HORNS_OF_BEAMS, PlacedHorn, horn
-from darkhorn.kernels.horn import Surfaces, Track, crossing, enclosed_current, field, mean_below, turned_back
+from darkhorn.kernels.horn import (
+    Surfaces,
+    Track,
+    crossing,
+    enclosed_current,
+    field,
+    mean_below,
+    profile,
+    straight,
+    turned,
+    turned_back,
+)
 from darkhorn.kernels.kinematics import Vector
 
 FILE = Path(__file__).parents[2] / "reference" / "horns.json"
@@ -159,7 +177,7 @@ def test_steps_with_surfaces_are_exact_for_a_straight_line() -> None:
     for r0, r1 in [(0.5, 1.4), (1.1, 1.35), (1.25, 3.0), (3.0, 3.0), (3.0, 5.8), (0.2, 0.8), (1.4, 0.9), (1.15, 1.35)]:
         r = jnp.asarray(r0 + t * (r1 - r0))
         for skin in (None, 0.14):
-            met = crossing(jnp.asarray(r0), s0, jnp.asarray(r1), s1, skin)
+            met = crossing(jnp.asarray(r0), s0, jnp.asarray(r1), s1, profile(s0, s1, skin), skin is not None)
             f = np.asarray(enclosed_current(r, s, skin))
             assert float(met.enclosed) == pytest.approx(f.mean(), abs=5e-4)
             if 0 < f.mean() < 0.999 and r1 < 4.0:
@@ -167,6 +185,37 @@ def test_steps_with_surfaces_are_exact_for_a_straight_line() -> None:
             metal = float(jnp.mean((r > s.bore) & (r < s.inner)))
             assert float(met.inner_conductor) == pytest.approx(metal, abs=1e-4)
             assert float(met.outer_conductor) == pytest.approx(float(jnp.mean((r > s.outer) & (r < s.wall))), abs=1e-4)
+
+
+def test_changes_in_single_precision(rng: np.random.Generator) -> None:
+    """A step computed in single precision and added in double: to 2e-5 of what the step changes (a line that starts
+    0.1 um from a surface of the conductor is the worst), |p| and L_z as in double precision.
+    """
+    n = 20_000
+    track, _ = random_tracks(rng, n)
+    track = track._replace(x=jnp.asarray(rng.uniform(0, 8, n)), y=jnp.asarray(rng.uniform(0, 8, n)))
+    s0, s1 = (Surfaces(*(jnp.full(n, v) for v in radii)) for radii in ((2.0, 2.3, 7.0, 9.0), (2.4, 2.7, 6.5, 8.5)))
+    dz, strength = jnp.asarray(rng.uniform(0, 5, n)), jnp.full(n, 174.0)
+
+    @partial(jax.jit, static_argnums=0)
+    def stepped(kind: type) -> Track:
+        a, b = (Surfaces(*(v.astype(kind) for v in s)) for s in (s0, s1))
+        line = straight(track.cast(kind), dz.astype(kind))
+        met = crossing(line.r0, a, line.r1, b, profile(a, b, 0.14), True)
+        return turned(track, dz.astype(kind), line, met, strength.astype(kind))
+
+    double, single = stepped(jnp.float64), stepped(jnp.float32)
+    assert single.x.dtype == single.px.dtype == jnp.float64
+    np.testing.assert_array_equal(np.asarray(single.p), np.asarray(track.p))
+    kick = np.hypot(*(np.asarray(a - b) for a, b in ((double.px, track.px), (double.py, track.py))))
+    wrong = np.hypot(*(np.asarray(a - b) for a, b in ((double.px, single.px), (double.py, single.py))))
+    assert np.max(wrong) > 0
+    assert np.max(wrong / np.maximum(kick, 1e-3)) < 2e-5
+    assert np.quantile(wrong / np.maximum(kick, 1e-3), 0.99) < 2e-6
+    for t in (double, single):
+        np.testing.assert_allclose(
+            np.asarray(t.x * t.py - t.y * t.px), np.asarray(track.x * track.py - track.y * track.px), atol=1e-13
+        )
 
 
 def test_share_of_a_line() -> None:
@@ -195,5 +244,7 @@ def test_planes_and_conductors() -> None:
     assert np.max(np.diff(z)) <= 3.0 + 1e-9
     for corner in (3.0, 3.0 + 30.315 * 2.54, 327.7, 1000.0, 1097.617, 1342.8):
         assert np.min(np.abs(z - corner)) < 1e-9
+    # the conductor of the BNB narrows from 7 to 2.2 cm there: 20/5 ln(7/2.2) = 4.6 steps; without that, 2
+    assert len(planes(BNB, 3.5, 8.6, 5.0)) == 6
     with pytest.raises(ValueError, match="different conductors"):
         skin_depth_of((*BNB, HORNS_OF_BEAMS["numi-le"][0]))
