@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.decay_line import CTAU_CM
 from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP
-from darkhorn.generator.beams.targets import Fin, Rod, shape_of, share_inside
+from darkhorn.generator.beams.targets import Shape, shape_of, share_inside
 from darkhorn.generator.beams.transport import Slabs, planes, skin_depth_of, slabs
 from darkhorn.generator.streams import stream_of, uniform_pair_of
 from darkhorn.geometry.beamlines import Beamline
@@ -92,7 +92,7 @@ class Medium(NamedTuple):
     first: jax.Array
     blocks: jax.Array
     reach: jax.Array
-    shape: Rod | Fin
+    shape: Shape
     table: jax.Array
     mass: jax.Array
     charge: jax.Array

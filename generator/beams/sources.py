@@ -21,7 +21,7 @@ from darkhorn.fluxes.secondary_production import (
     nucleon_quantiles,
 )
 from darkhorn.generator.beams.propagate import Place, Start
-from darkhorn.generator.beams.targets import Fin, Rod, hits, shape_of
+from darkhorn.generator.beams.targets import Shape, hits, shape_of
 from darkhorn.generator.streams import uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.kernels.constants import MASS_PROTON
@@ -44,7 +44,7 @@ class Protons(NamedTuple):
     cross_section: of the interactions that `length` stands for, mb.
     """
 
-    shape: Rod | Fin
+    shape: Shape
     momentum: jax.Array
     start: jax.Array
     end: jax.Array
