@@ -200,11 +200,11 @@ def _row(table: jax.Array, p: jax.Array, columns: tuple[int, ...]) -> list[tuple
     return found
 
 
-def _made_once(i: jax.Array, tree: Crossing) -> Crossing:
+def _made_once(i: jax.Array, tree: tuple[Crossing, jax.Array]) -> tuple[Crossing, jax.Array]:
     """The same numbers, behind a branch that is always taken: XLA then does not compute them again in every consumer
     (measured: 38 against 59 ns per step; an optimization barrier has no effect on a CPU).
     """
-    same: Crossing = jax.lax.cond(i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree)
+    same: tuple[Crossing, jax.Array] = jax.lax.cond(i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree)
     return same
 
 
@@ -222,8 +222,8 @@ def _fly(
         left = dz / size
         entry = Surfaces(*(b + left * (a - b) for a, b in zip(slab.at_low, slab.at_high, strict=True)))
         line = straight(track, dz)
-        met = _made_once(i, crossing(line.r0, entry, line.r1, slab.at_high, skin))
         inside = share_inside(through.shape, track.x, track.y, track.x + line.x, track.y + line.y)
+        met, inside = _made_once(i, (crossing(line.r0, entry, line.r1, slab.at_high, skin), inside))
         in_be = in_target * inside * line.length
         in_al = (met.inner_conductor + met.outer_conductor) * line.length
         (be, be_slope), (al, al_slope) = _row(through.table, track.p, (4, 5))
