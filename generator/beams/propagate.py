@@ -204,7 +204,9 @@ def _made_once(i: jax.Array, tree: tuple[Crossing, jax.Array]) -> tuple[Crossing
     """The same numbers, behind a branch that is always taken: XLA then does not compute them again in every consumer
     (measured: 38 against 59 ns per step; an optimization barrier has no effect on a CPU).
     """
-    same: tuple[Crossing, jax.Array] = jax.lax.cond(i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree)
+    same: tuple[Crossing, jax.Array] = jax.lax.cond(
+        i >= 0, lambda t: t, lambda t: jax.tree.map(jnp.zeros_like, t), tree
+    )
     return same
 
 

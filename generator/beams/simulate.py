@@ -83,7 +83,7 @@ class BeamSimulation:
         self, beam: Beamline, mode: str, secondaries: bool = True, batch: int = BATCH, stopped: float = STOPPED_KAONS
     ) -> None:
         self.beam, self.mode, self.secondaries, self.batch, self.stopped = beam, mode, secondaries, batch, stopped
-        self.sources = Sources(beam)
+        self.sources = Sources(beam, mode)
         self.hadrons = hadrons_of(beam)
         self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
         self._walls = walls(beam.decay_region)

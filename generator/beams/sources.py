@@ -20,13 +20,12 @@ from darkhorn.fluxes.secondary_production import (
     PionSpectrum,
     nucleon_quantiles,
 )
-from darkhorn.generator.beams.propagate import Place, Start
-from darkhorn.generator.beams.targets import Shape, hits, shape_of
+from darkhorn.generator.beams.propagate import Medium, Place, Start, medium, propagate, skin_depth
 from darkhorn.generator.streams import uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.kernels.constants import MASS_PROTON
 from darkhorn.kernels.horn import Track
-from darkhorn.kernels.kinematics import Vector, along
+from darkhorn.kernels.kinematics import along
 from darkhorn.kernels.production.bmpt import Bmpt, bmpt, neutral_kaon, per_momentum_and_angle
 from darkhorn.kernels.production.cells import Cells, equal_cells, sample_cells
 from darkhorn.kernels.production.feynman_scaling import FeynmanScaling, feynman_scaling, negative_kaon_share
@@ -40,20 +39,17 @@ _DIMENSIONS = 6
 
 
 class Protons(NamedTuple):
-    """The protons of a beam on its target: see `geometry.beamlines.Target`; length: mean free path (cm);
-    cross_section: of the interactions that `length` stands for, mb.
+    """The protons of a beam on its target: see `geometry.beamlines.Target`; cross_section: of the interactions that
+    make mesons, mb.
     """
 
-    shape: Shape
     momentum: jax.Array
     start: jax.Array
-    end: jax.Array
     spot_x: jax.Array
     spot_y: jax.Array
     divergence_x: jax.Array
     divergence_y: jax.Array
     waist: jax.Array
-    length: jax.Array
     cross_section: jax.Array
 
 
@@ -64,9 +60,9 @@ def hadrons_of(beam: Beamline) -> HadronModel:
 
 def protons(beam: Beamline) -> Protons:
     """The protons of a beam on its target."""
-    t, hadrons = beam.target, hadrons_of(beam)
-    numbers = (t.momentum, t.start, t.end, *t.spot, *t.divergence, t.waist, hadrons.length, hadrons.cross_section)
-    return Protons(shape_of(t), *map(jnp.asarray, numbers))
+    t = beam.target
+    numbers = (t.momentum, t.start, *t.spot, *t.divergence, t.waist, hadrons_of(beam).cross_section)
+    return Protons(*map(jnp.asarray, numbers))
 
 
 def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Array) -> jax.Array:
@@ -107,20 +103,20 @@ def production_cells(
     return equal_cells(x, theta, np.asarray(density) * np.sin(angle) * needed * area, columns, rows)
 
 
-def _at_interaction(beam: Protons, u: jax.Array) -> Place:
-    """Protons where they interact inelastically, with the probability to do so as weight. u: (3, n)."""
-    ex = -jnp.expm1(-(beam.end - beam.start) / beam.length)
-    z = beam.start - beam.length * jnp.log1p(-u[0] * ex)
-    far = jnp.sqrt(-2 * jnp.log1p(-u[1]))
-    sine, cosine = sincos2pi(u[2])
+@jax.jit
+def protons_on_target(beam: Protons, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
+    """Protons of weight 1 on the plane where the target begins. key, low, high as for `streams.uniforms`."""
+    u = uniforms(key, low, high, 2)
+    far = jnp.sqrt(-2 * jnp.log1p(-u[0]))
+    sine, cosine = sincos2pi(u[1])
     gx, gy = far * cosine, far * sine
-    flown = z - beam.waist
+    flown = beam.start - beam.waist
     x = gx * (beam.spot_x - beam.divergence_x * flown)
     y = gy * (beam.spot_y - beam.divergence_y * flown)
-    hit = hits(beam.shape, x, y)
     slope_x, slope_y = -gx * beam.divergence_x, -gy * beam.divergence_y
     pz = beam.momentum / jnp.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
-    return Place(x, y, z, Vector(slope_x * pz, slope_y * pz, pz), jnp.where(hit, ex, 0.0))
+    same = jnp.ones_like(x)
+    return Start(beam.start * same, Track(x, y, slope_x * pz, slope_y * pz, beam.momentum * same), same)
 
 
 def _leave(place: Place, p: jax.Array, theta: jax.Array, turn: jax.Array, weight: jax.Array) -> Start:
@@ -166,12 +162,6 @@ def _mesons(
         (p0, p1), (t0, t1) = production.fitted
         extrapolated = ~((p > p0) & (p < p1) & (theta > t0) & (theta < t1))
     return start, extrapolated
-
-
-@jax.jit
-def _proton_places(beam: Protons, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Place, jax.Array]:
-    u = uniforms(key, low, high, _DIMENSIONS)
-    return _at_interaction(beam, u[:3]), u[3:]
 
 
 @partial(jax.jit, static_argnames=("pdg",))
@@ -234,10 +224,12 @@ def pions_of_pions(
 
 
 class Sources:
-    """Everything that starts a particle in one beam, with tables made once."""
+    """Everything that starts a particle in one beam, with tables made once. mode: of the beam, see `medium`."""
 
-    def __init__(self, beam: Beamline) -> None:
+    def __init__(self, beam: Beamline, mode: str = "neutrino") -> None:
         self.protons = protons(beam)
+        self._through: Medium = medium(beam, 2212, mode)
+        self._skin = skin_depth(beam)
         hadrons = hadrons_of(beam)
         momentum, crowding = beam.target.momentum, hadrons.crowding
         self._made = {pdg: Hashable(made) for pdg, made in hadrons.production.items()}
@@ -245,32 +237,33 @@ class Sources:
             pdg: production_cells(made, momentum, crowding=crowding, forward=hadrons.forward)
             for pdg, made in hadrons.production.items()
         }
-        self._productive = hadrons.productive
         self._quantiles = {}
         for pdg in (2212, 2112):
             number, table = nucleon_quantiles(pdg)
             self._quantiles[pdg] = number, jnp.asarray(table)
 
+    def interactions(self, key: jax.Array, low: jax.Array, high: jax.Array) -> Place:
+        """Where protons of the beam interact, with the probability to do so: in target, horns or air, after energy
+        loss, and after elastic and quasi-elastic scattering.
+        """
+        other = key ^ jnp.uint32(0x70726F74)  # a stream of its own: what they make is carried with the numbers of key
+        start = protons_on_target(self.protons, other, low, high)
+        place: Place = propagate(start, self._through, other, low, high, self._skin).interaction
+        return place
+
     def mesons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Start, jax.Array]:
         """Mesons from beam protons, weights per proton on target; and whether each is outside the fitted range."""
-        place, u = _proton_places(self.protons, key, low, high)
-        made: tuple[Start, jax.Array] = _mesons(
-            place, self._cells[pdg], self._made[pdg], self.protons.cross_section, self.protons.momentum, u
-        )
-        return made
+        return self.mesons_of(pdg, 2212, self.interactions(key, low, high), key, low, high)
 
     def nucleons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
         """Leading protons or neutrons of beam protons, weights per proton on target."""
-        place, u = _proton_places(self.protons, key, low, high)
-        number, table = self._quantiles[pdg]
-        start: Start = _nucleons(place, table, jnp.asarray(number * self._productive), pdg, u)
-        return start
+        return self.nucleons_of(pdg, self.interactions(key, low, high), key, low, high)
 
     def nucleons_of(self, pdg: int, place: Place, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
         """Leading protons or neutrons of nucleons that interacted at `place`."""
         u = uniforms(key, low, high, _DIMENSIONS)
         number, table = self._quantiles[pdg]
-        start: Start = _nucleons(place, table, jnp.asarray(number * self._productive), pdg, u[3:])
+        start: Start = _nucleons(place, table, jnp.asarray(number), pdg, u)
         return start
 
     def mesons_of(

@@ -1,4 +1,4 @@
-"""Targets as seen by a track: the share of a straight line inside, and whether a proton hits."""
+"""Targets as seen by a track: the share of a straight line inside."""
 
 import math
 from typing import NamedTuple
@@ -54,13 +54,6 @@ def shape_of(target: Target) -> Shape:
         tuple((jnp.asarray(math.cos(a)), jnp.asarray(math.sin(a))) for a in map(math.radians, cooling.degrees)),
         jnp.asarray(cooling.along),
     )
-
-
-def hits(shape: Shape, x: jax.Array, y: jax.Array) -> jax.Array:
-    """True where (x, y) is inside; of a cooled rod, inside the rod. Shapes broadcast."""
-    if not isinstance(shape, Fin):
-        return x * x + y * y < shape.radius * shape.radius
-    return (jnp.abs(x) < shape.half_width) & (y > shape.low) & (y < shape.high)
 
 
 def _between(a: jax.Array, b: jax.Array, low: jax.Array, high: jax.Array) -> tuple[jax.Array, jax.Array]:
