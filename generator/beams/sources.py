@@ -28,7 +28,7 @@ from darkhorn.kernels.horn import Track
 from darkhorn.kernels.kinematics import along
 from darkhorn.kernels.production.bmpt import Bmpt, bmpt, neutral_kaon, per_momentum_and_angle
 from darkhorn.kernels.production.cells import Cells, equal_cells, sample_cells
-from darkhorn.kernels.production.feynman_scaling import FeynmanScaling, feynman_scaling, negative_kaon_share
+from darkhorn.kernels.production.feynman_scaling import FeynmanScaling, feynman_scaling
 from darkhorn.kernels.production.sanford_wang import sanford_wang
 from darkhorn.kernels.sampling import table_lookup
 from darkhorn.kernels.trigonometry import sincos2pi
@@ -69,10 +69,7 @@ def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Arr
     """d2sigma/dp dOmega in mb/(GeV/c)/sr of a species, on the nucleus of its coefficients. Shapes broadcast."""
     c = made.density
     if isinstance(c, FeynmanScaling):
-        density = feynman_scaling(p, theta, beam, c, made.mass, made.recoil)
-        if made.negative:
-            density = density * negative_kaon_share(p, theta, beam, made.mass, made.negative)
-        return density
+        return feynman_scaling(p, theta, beam, c, made.mass, made.recoil)
     if isinstance(c, Bmpt):
         return per_momentum_and_angle(bmpt(p, theta, beam, made.mass_number, c), p, made.mass)
     if isinstance(c, NeutralKaon):
