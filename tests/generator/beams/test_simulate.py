@@ -16,7 +16,9 @@ from darkhorn.kernels.errors import InputError
 # MiniBooNE, neutrino mode, nu/cm2/POT: integrals of the published simulation (april07_baseline, G4BNB).
 # Only sums over wide ranges are kept here.
 PRIMARY_PIONS = 4.647e-10  # nu_mu whose first vertex made a pion, not by way of a muon
+SOFT_PIONS, HARD_PIONS = 2.384e-10, 1.345e-10  # of these, 0.4 to 1 and 1 to 2 GeV
 TOTAL = 5.194e-10
+WRONG_SIGN = 1.314e-11  # anti-nu_mu, 0.4 to 2 GeV
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,11 @@ def test_published_integrals() -> None:
     """
     far, near, micro = simulate_flux("bnb", "neutrino", ("miniboone", "sbnd", "microboone"), 150_000)
     total = far.total(14)[0]
-    assert far.total(14, 211, PRIMARY)[0].sum() == pytest.approx(PRIMARY_PIONS, rel=0.05)
+    primary = far.total(14, 211, PRIMARY)[0]
+    assert primary.sum() == pytest.approx(PRIMARY_PIONS, rel=0.05)
+    assert primary[8:20].sum() == pytest.approx(SOFT_PIONS, rel=0.06)  # bins of 50 MeV
+    assert primary[20:40].sum() == pytest.approx(HARD_PIONS, rel=0.09)
+    assert far.total(-14)[0][8:40].sum() == pytest.approx(WRONG_SIGN, rel=0.15)
     assert total.sum() == pytest.approx(TOTAL, rel=0.06)
     assert near.total(14)[0].sum() / total.sum() == pytest.approx(30, abs=1.5)
     assert micro.total(14)[0].sum() / total.sum() == pytest.approx(1.420, rel=0.04)
