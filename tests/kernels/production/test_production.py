@@ -189,7 +189,8 @@ def test_negative_kaons_against_mars() -> None:
     pt = np.array([0.055, 0.255, 0.455, 0.655])
     for pz, expected in MARS_NEGATIVE_KAONS.items():
         p = np.hypot(pz, pt)
-        found = feynman_scaling(*map(jnp.asarray, (p, np.arctan2(pt, pz), 8.889)), made.density, made.mass, made.recoil)
+        theta, beam = jnp.asarray(np.arctan2(pt, pz)), jnp.asarray(8.889)
+        found = feynman_scaling(jnp.asarray(p), theta, beam, made.density, made.mass, made.recoil)
         per_pz_and_pt = np.asarray(found) * 2 * np.pi * pt / p**2  # dp dOmega = 2 pi p_T/p^2 dp_z dp_T
         np.testing.assert_allclose(per_pz_and_pt, expected, rtol=0.4)
         assert per_pz_and_pt.sum() == pytest.approx(sum(expected), rel=0.12)
