@@ -92,12 +92,15 @@ class BeamSimulation:
 
     def batches(self, seed: int, number: int) -> Iterator[Batch]:
         """Rays of round `number` (0, 1, ...): batches of every component."""
-        for pdg, share in self.hadrons.shares.items():
+        shares = self.hadrons.shares
+        many = max(shares.values())
+        protons = [self._protons(seed, number * many + part) for part in range(many)]  # shared by the species
+        for pdg, share in shares.items():
             for part in range(share):
-                yield from self._primary(pdg, seed, number * share + part)
-        yield from self._short_kaons(seed, number)
+                yield from self._primary(pdg, protons[part], seed, number * share + part)
+        yield from self._short_kaons(protons[0], seed, number)
         if self.secondaries:
-            yield from self._nucleons(seed, number)
+            yield from self._nucleons(protons[0], seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
             at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
             yield Batch(321, STOPPED, f"{self.beam.name}/absorber/321", number, at_rest)
@@ -181,10 +184,14 @@ class BeamSimulation:
         if pdg == -13:
             yield Batch(pdg, STOPPED, label + "/rest", number, resting, before)
 
-    def _primary(self, pdg: int, seed: int, number: int) -> Iterator[Batch]:
+    def _protons(self, seed: int, number: int) -> Place:
+        """Where beam protons interact, one per particle of a batch."""
+        return self.sources.interactions(*self._numbers(f"{self.beam.name}/protons", seed, number))
+
+    def _primary(self, pdg: int, protons: Place, seed: int, number: int) -> Iterator[Batch]:
         label = f"{self.beam.name}/primary/{pdg}"
         at = self._numbers(label, seed, number)
-        start, extrapolated = self.sources.mesons(pdg, *at)
+        start, extrapolated = self.sources.mesons_of(pdg, 2212, protons, *at)
         start = start._replace(weight=start.weight / (self.hadrons.shares[pdg] * self.batch))
         outcome = self._carry(pdg, start, at)
         yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number)
@@ -198,11 +205,11 @@ class BeamSimulation:
                 outside = jnp.ones_like(extrapolated)
                 yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
 
-    def _short_kaons(self, seed: int, number: int) -> Iterator[Batch]:
+    def _short_kaons(self, protons: Place, seed: int, number: int) -> Iterator[Batch]:
         """Pions of K0_S, which are made as K0_L are."""
         label = f"{self.beam.name}/primary/310"
         at = self._numbers(label, seed, number)
-        start, extrapolated = self.sources.mesons(130, *at)
+        start, extrapolated = self.sources.mesons_of(130, 2212, protons, *at)
         start = start._replace(weight=start.weight / self.batch)
         for made in daughters_of(310):
             tag = f"{label}/{made.pdg}"
@@ -210,14 +217,14 @@ class BeamSimulation:
             pions = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
             yield from self._decays(made.pdg, KAON, self._carry(made.pdg, pions, at), extrapolated, tag, seed, number)
 
-    def _nucleons(self, seed: int, number: int) -> Iterator[Batch]:
+    def _nucleons(self, protons: Place, seed: int, number: int) -> Iterator[Batch]:
         """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""
         label = f"{self.beam.name}/nucleon"
         hits: dict[int, list[Place]] = {pdg: [] for pdg in NUCLEONS}
         first = {}
         for pdg in NUCLEONS:
             at = self._numbers(f"{label}/{pdg}", seed, number)
-            start = self.sources.nucleons(pdg, *at)
+            start = self.sources.nucleons_of(pdg, protons, *at)
             start = start._replace(weight=start.weight / self.batch)
             first[pdg] = self._carry(pdg, start, at).interaction
             hits[pdg].append(first[pdg])

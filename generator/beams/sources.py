@@ -252,10 +252,6 @@ class Sources:
         """Mesons from beam protons, weights per proton on target; and whether each is outside the fitted range."""
         return self.mesons_of(pdg, 2212, self.interactions(key, low, high), key, low, high)
 
-    def nucleons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
-        """Leading protons or neutrons of beam protons, weights per proton on target."""
-        return self.nucleons_of(pdg, self.interactions(key, low, high), key, low, high)
-
     def nucleons_of(self, pdg: int, place: Place, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
         """Leading protons or neutrons of nucleons that interacted at `place`."""
         u = uniforms(key, low, high, _DIMENSIONS)
