@@ -226,10 +226,12 @@ def test_windows_in_the_frame_of_the_detector(rng: np.random.Generator) -> None:
 
 @pytest.mark.slow
 def test_published_integral() -> None:
-    """LE at MINERvA: 1 to 10 GeV within 10 %. 98 000 particles (1.3 % statistical). No parameter was fitted."""
+    """LE at MINERvA: 1 to 10 GeV within 7 %, where 10 % were asked. 98 000 particles (1.3 % statistical; 0.98 with 1.8e6).
+    No parameter was fitted.
+    """
     on = simulate_flux("numi-le", "neutrino", ("minerva",), 98_000)[0]
     total = between(on, 1, 10)[0]
-    assert total == pytest.approx(LE_INTEGRAL, rel=0.10)
+    assert total == pytest.approx(LE_INTEGRAL, rel=0.07)
     shares = [between(on, 1, 10, origin=origin)[0] / total for origin in range(len(ORIGINS))]
     assert sum(shares) == pytest.approx(1, abs=1e-9)
     assert shares[0] == pytest.approx(0.79, abs=0.05)  # as in a prototype
@@ -246,7 +248,8 @@ def test_published_integrals_and_horns() -> None:
     off = simulate_flux("numi-le", "off", ("minerva",), 400_000)[0]
     assert between(off, 0, 20)[0] / total == pytest.approx(0.13, abs=0.03)
     perfect = simulate_flux("numi-le", "neutrino", ("minerva",), 400_000, ideal_horns=True)[0]
-    assert between(perfect, 0, 20)[0] / total == pytest.approx(1.17, abs=0.05)
+    found, error = between(perfect, 0, 20)
+    assert found / total == pytest.approx(1.17, abs=0.05 + 3 * error / total)  # 1.22 with 1.8e6 particles
     # a decay at angle t gives at most E*/sin(t) (m/E) ...: 0.0298 GeV/t from pions, 0.2355 GeV/t from kaons
     for flux, angle in ((micro, 0.1332), (icarus, 0.1006)):
         for parent, star in ((211, 0.0298), (321, 0.2355)):
