@@ -226,8 +226,8 @@ def test_windows_in_the_frame_of_the_detector(rng: np.random.Generator) -> None:
 
 @pytest.mark.slow
 def test_published_integral() -> None:
-    """LE at MINERvA: 1 to 10 GeV within 7 %, where 10 % were asked. 98 000 particles (1.3 % statistical; 0.98 with 1.8e6).
-    No parameter was fitted.
+    """LE at MINERvA: 1 to 10 GeV within 7 %, where 10 % were asked. 98 000 particles (1.3 % statistical; 1.8e6 give
+    0.98). No parameter was fitted.
     """
     on = simulate_flux("numi-le", "neutrino", ("minerva",), 98_000)[0]
     total = between(on, 1, 10)[0]
