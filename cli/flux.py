@@ -16,6 +16,7 @@ darkhorn flux --beam bnb --mode antineutrino --detector sbnd -n 1e6 -o flux.root
 darkhorn flux --beam numi-me --mode neutrino --detector minerva -n 1e6
 darkhorn flux --beam numi-me --mode neutrino --detector icarus --stopped-kaons 0.05
 darkhorn flux --beam bnb --mode neutrino --detector sbnd --rays rays.h5
+darkhorn flux --beam bnb --mode neutrino --detector sbnd --rays rays.h5 --mesons pi0,eta
 darkhorn flux card.yaml -o flux.h5
 darkhorn flux --beam bnb --mode neutrino --detector microboone --json > flux.json""",
 )
@@ -43,6 +44,19 @@ darkhorn flux --beam bnb --mode neutrino --detector microboone --json > flux.jso
     metavar="X",
     help="K+ at rest in the absorber per proton on target (numi; 0.085 by default, known to a factor 2).",
 )
+@click.option("--mesons", metavar="NAMES", help="Rays of neutral mesons too: pi0, eta or pi0,eta. With --rays.")
+@click.option(
+    "--pi0-per-pot",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="pi0 that beam protons make per proton on target [default: that of the parametrisation].",
+)
+@click.option(
+    "--eta-per-pi0",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="eta per pi0 of beam protons [default: 0.033 (bnb), 0.078 (numi); known to a factor 2].",
+)
 @overwrite_option
 @device_option
 @json_option
@@ -60,6 +74,9 @@ def command(
     no_secondaries: bool,
     ideal_horns: bool,
     stopped_kaons: float | None,
+    mesons: str | None,
+    pi0_per_pot: float | None,
+    eta_per_pi0: float | None,
     overwrite: bool,
     device: str,
     as_json: bool,
@@ -83,6 +100,10 @@ def command(
         raise click.UsageError("--no-secondaries is for a beam without CARD; use --set source.secondaries=false.")
     elif ideal_horns or stopped_kaons is not None:
         raise click.UsageError("--ideal-horns and --stopped-kaons are for a beam without CARD.")
+    elif (mesons, pi0_per_pot, eta_per_pi0) != (None, None, None):
+        raise click.UsageError("--mesons is for a beam without CARD; use --set source.mesons=[pi0,eta].")
+    if mesons is None and (pi0_per_pot is not None or eta_per_pi0 is not None):
+        raise click.UsageError("--pi0-per-pot and --eta-per-pi0 need --mesons.")
     number = number_of_events(particles)
     path, ray_path = _outputs(output, rays, overwrite)
     from darkhorn.cli.session import start
@@ -96,7 +117,7 @@ def command(
         assert detector is not None
         found = flux_of_beam(
             beam, mode, detector, number or 200_000, 1 if seed is None else seed, not no_secondaries, ray_path,
-            reweight, overwrite, ideal_horns, stopped_kaons,
+            reweight, overwrite, ideal_horns, stopped_kaons, _neutral(mesons, pi0_per_pot, eta_per_pi0),
         )  # fmt: skip
     else:
         from darkhorn.generator.flux import flux_of_card
@@ -132,6 +153,20 @@ def _outputs(output: str | None, rays: str | None, overwrite: bool) -> tuple[Pat
         if ray_path == path:
             raise InputError("--rays", ray_path.name, "another file than -o", "Name two files.")
     return path, ray_path
+
+
+def _neutral(names: str | None, pi0_per_pot: float | None, eta_per_pi0: float | None) -> Any:
+    """What --mesons asks for."""
+    from darkhorn.generator.beams.neutral_mesons import NeutralMesons
+    from darkhorn.generator.card_sources import MESONS
+    from darkhorn.kernels.errors import InputError, did_you_mean
+
+    wanted = [name.strip() for name in names.split(",")] if names is not None else []
+    for name in wanted:
+        if name not in MESONS:
+            do = did_you_mean(name[:60], list(MESONS)) + "Charged mesons and K0_L are in a ray file anyway."
+            raise InputError("--mesons", name, ", ".join(MESONS), do)
+    return NeutralMesons(tuple(MESONS[name] for name in dict.fromkeys(wanted)), pi0_per_pot, eta_per_pi0)
 
 
 def _changed(card: Any, number: int | None, seed: int | None, reweight: str | None) -> Any:

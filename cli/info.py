@@ -71,6 +71,12 @@ def _summary(found: dict[str, Any]) -> None:
         done = found["reweighting"]
         changes = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in done["changes"].items())
         lines["reweighted"] = f"from {done['source']}: {changes}; ESS {done['ess_before']:.5g} -> {done['ess']:.5g}"
+    if "rays" in found:
+        lines["rays"], rays = _rays(found["rays"]), found["rays"]
+        for i, file in enumerate(rays["files"]):
+            lines[f"ray file {i + 1}" if len(rays["files"]) > 1 else "ray file"] = (
+                f"{file['name']} ({file['format']}), {file['n_rays']} rays, sha256 {file['sha256']}"
+            )
     for title, text in lines.items():
         click.echo(f"{title:<16}{text}")
     click.echo()
@@ -81,3 +87,10 @@ def _summary(found: dict[str, Any]) -> None:
     click.echo()
     rows = [[c["name"], str(c["kept"]), f"{c['sum_w']:.5g}", f"{c['max_weight']:.4g}"] for c in found["channels"]]
     print_table(["channel", "events", "sum of weights", "largest weight"], rows)
+
+
+def _rays(record: dict[str, Any]) -> str:
+    names = {"14": "nu_mu", "-14": "anti-nu_mu", "12": "nu_e", "-12": "anti-nu_e"}
+    pot = f"{record['pot']:.6g} POT" if record["pot"] > 0 else "weights per POT"
+    errors = ", ".join(f"{names.get(pdg, pdg)} {100 * e:.2g} %" for pdg, e in record["flux_error"].items())
+    return f"{record['n_rays']}, {pot}; error of the flux by their number: {errors}"

@@ -8,6 +8,7 @@ import click
 from darkhorn.cli.messages import print_json, print_table, settings, with_error
 from darkhorn.cli.options import card_argument, cli_command, device_option, json_option, set_option
 
+ERRORS = {"integration": "the integration", "rays": "the finite number of rays"}
 SMALL = 1e-3  # of the sum: channels below it are added up
 
 
@@ -33,8 +34,8 @@ darkhorn rate mine.yaml --precision 1e-4 --json""",
 def command(card: str, precision: float, every: bool, overrides: tuple[str, ...], device: str, as_json: bool) -> None:
     """Expected events in the exposure of CARD, per channel, the largest first.
 
-    Nothing is written. Small channels are added up in one line. The error is that of the integration. ESS is the
-    effective number of points behind the sum.
+    Nothing is written. Small channels are added up in one line. The error is that of the integration and, for a source
+    of rays, of their finite number. ESS is the effective number of points behind the sum.
     """
     from darkhorn.generator.runcard import load_card
 
@@ -52,7 +53,11 @@ def command(card: str, precision: float, every: bool, overrides: tuple[str, ...]
     total = ["total", "", "", "", "", with_error(found["events"], found["error"]), "100 %"]
     print_table(["region", "target", "regime", "helicity", "beam", "events", "share"], [*rows, total], True)
     if not settings().quiet:
-        click.echo(f"exposure {checked.exposure:g} POT, effective sample size {found['ess']:.3g}")
+        text = f"exposure {checked.exposure:g} POT, effective sample size {found['ess']:.3g}"
+        if found["error_rays"] > 0 and found["events"] > 0:
+            parts = (f"{100 * found[f'error_{k}'] / found['events']:.2g} % by {name}" for k, name in ERRORS.items())
+            text += f"; error {' and '.join(parts)}"
+        click.echo(text)
 
 
 def rows_of(found: dict[str, Any], every: bool) -> list[list[str]]:

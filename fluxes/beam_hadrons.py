@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.graphite_cross_sections import MASS_NUMBER, PROTON_ON_CARBON, graphite_table
 from darkhorn.fluxes.hadron_cross_sections import cross_sections, interaction_lengths, matter_table, quasi_elastic
-from darkhorn.fluxes.hadron_production import BERYLLIUM, GRAPHITE, Production
+from darkhorn.fluxes.hadron_production import (
+    BERYLLIUM,
+    ETA_PER_PI0,
+    GRAPHITE,
+    NEUTRAL_BERYLLIUM,
+    NEUTRAL_GRAPHITE,
+    Production,
+)
 from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS, PionSpectrum
 from darkhorn.kernels.constants import AVOGADRO
 
@@ -21,6 +28,7 @@ class HadronModel:
     """Hadrons in one beam.
 
     production          mesons that are made, and their densities
+    neutral             pi0 and eta, made only when asked for; eta_per_pi0: eta per pi0 of a beam proton, by default
     shares              batches per round of each: by what their neutrinos need, not by how many there are
     of_nucleons         mesons that secondary nucleons make
     cross_section       mb: for production by a beam proton, to which the densities are normalised
@@ -34,6 +42,8 @@ class HadronModel:
     """
 
     production: Mapping[int, Production]
+    neutral: Mapping[int, Production]
+    eta_per_pi0: float
     shares: Mapping[int, int]
     of_nucleons: tuple[int, ...]
     cross_section: float
@@ -54,6 +64,8 @@ def hadron_model(material: str, momentum: float, density: float) -> HadronModel:
         production = float(cross_sections(2212, "Be", at)[0][0] - quasi_elastic(2212, "Be", at)[0])
         return HadronModel(
             BERYLLIUM,
+            NEUTRAL_BERYLLIUM,
+            ETA_PER_PI0[material],
             {211: 3, -211: 3, 321: 2, -321: 1, 130: 1},
             (211, -211, 321),
             production,
@@ -66,6 +78,8 @@ def hadron_model(material: str, momentum: float, density: float) -> HadronModel:
         per_cm = AVOGADRO * density / MASS_NUMBER["C"] * 1e-27 * PROTON_ON_CARBON
         return HadronModel(
             GRAPHITE,
+            NEUTRAL_GRAPHITE,
+            ETA_PER_PI0[material],
             {211: 3, -211: 3, 321: 2, -321: 1, 130: 1},
             (211, -211, 321, -321),
             PROTON_ON_CARBON,

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.rays import RayTable, joined, ray_table
-from darkhorn.fluxes.root_files import branches, names_in, open_root, tree
-from darkhorn.kernels.constants import MASS_MUON
+from darkhorn.fluxes.root_files import branches, ends_of_lists, names_in, open_root, tree
+from darkhorn.kernels.constants import MASS_MUON, SPEED_OF_LIGHT
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.kinematics import FourVector, Vector, four
 from darkhorn.kernels.location import spin_axis
@@ -51,7 +51,7 @@ def read_dk2nu(*paths: str | Path) -> RayTable:
     weight = nimpwt / (sum of dkmeta.pots over the files); energy_star = necm, kept for every place (exact: the decay is
     isotropic in the parent's rest frame). For muon decays the spin axis is the direction of the muon's parent
     (muparp*, mupare) in the rest frame of the muon where it was made (ppdxdz, ppdydz, pppz, ppenergy); loss of
-    polarisation on the way is not there. Raises InputError.
+    polarisation on the way is not there. Times as `_decay_times`. Raises InputError.
     """
     tables = []
     for path in map(Path, paths):
@@ -104,6 +104,7 @@ def _dk2nu(file: Any, path: Path) -> RayTable:
         "weight": d["nimpwt"].astype(np.float64) / pot,
         "energy_star": d["necm"],
         **{f"spin_{axis_name}": values for axis_name, values in zip("xyz", axis, strict=True)},
+        "time": _decay_times(tree(file, "dk2nuTree", path), d),
     }
     chosen = np.isin(np.asarray(d["ntype"]), (12, -12, 14, -14, 16, -16))
     if not chosen.all():
@@ -112,6 +113,23 @@ def _dk2nu(file: Any, path: Path) -> RayTable:
         raise InputError(f"{path}, entry {bad}", f"ntype {d['ntype'][bad]}", "PDG codes of neutrinos", do)
     header = {"format": "dk2nu"}
     return ray_table(columns, where=str(path), source=f"dk2nu file {path.name}", pot=pot, header=header)
+
+
+def _decay_times(found: Any, d: dict[str, NDArray[Any]]) -> Array:
+    """Times (ns) of the decays after the proton crossed z = 0, from `ancestor`: the last of an entry is the neutrino,
+    the first the proton, which is taken to be as fast as light. nan where there are none, or where the decay would be
+    more than 0.1 ns earlier than light gets there from the start of the proton.
+    """
+    unknown = np.full(len(d["vz"]), np.nan)
+    names = ("startt", "startx", "starty", "startz")
+    ends = [ends_of_lists(found, f"ancestor.{name}") for name in names]
+    if any(each is None or len(each[0]) != len(unknown) for each in ends):
+        return unknown
+    (first, last), *starts = [each for each in ends if each is not None]
+    away = [np.asarray(d[f"v{a}"], np.float64) - begin for a, (begin, _) in zip("xyz", starts, strict=True)]
+    elapsed = last - first
+    possible = elapsed >= np.sqrt(sum(x * x for x in away)) / SPEED_OF_LIGHT - 0.1
+    return np.where(possible, elapsed + starts[2][0] / SPEED_OF_LIGHT, np.nan)
 
 
 def _spin(d: dict[str, NDArray[Any]]) -> tuple[Array, Array, Array]:

@@ -1,9 +1,19 @@
 """Coefficients of meson production on the targets of the beams, with sources and the range they were fitted in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from darkhorn.kernels.constants import MASS_KAON, MASS_LAMBDA, MASS_NEUTRAL_KAON, MASS_NEUTRON, MASS_PION, MASS_PROTON
+from darkhorn.kernels.constants import (
+    MASS_ETA,
+    MASS_KAON,
+    MASS_LAMBDA,
+    MASS_NEUTRAL_KAON,
+    MASS_NEUTRAL_PION,
+    MASS_NEUTRON,
+    MASS_PION,
+    MASS_PROTON,
+)
 from darkhorn.kernels.production.bmpt import Bmpt
 from darkhorn.kernels.production.feynman_scaling import FeynmanScaling
 from darkhorn.kernels.production.sanford_wang import SanfordWang
@@ -14,6 +24,15 @@ class NeutralKaon(NamedTuple):
 
     positive: Bmpt
     negative: Bmpt
+
+
+class NeutralPion(NamedTuple):
+    """pi0 made as (pi+ + pi-)/2 at the same momentum and angle, as isospin has it for a target of as many protons as
+    neutrons and as measured in pp at high energies.
+    """
+
+    positive: SanfordWang | Bmpt
+    negative: SanfordWang | Bmpt
 
 
 @dataclass(frozen=True)
@@ -29,7 +48,7 @@ class Production:
     """
 
     pdg: int
-    density: SanfordWang | FeynmanScaling | Bmpt | NeutralKaon
+    density: SanfordWang | FeynmanScaling | Bmpt | NeutralKaon | NeutralPion
     mass: float
     source: str
     fitted: tuple[tuple[float, float], tuple[float, float]] | None = None
@@ -95,3 +114,28 @@ BMPT = {
     130: Production(130, NeutralKaon(_POSITIVE_KAON, _NEGATIVE_KAON), MASS_NEUTRAL_KAON, _BONESINI),
 }
 GRAPHITE = {pdg: replace(made, mass_number=12.011) for pdg, made in BMPT.items()}
+
+
+def _neutral(charged: Mapping[int, Production]) -> dict[int, Production]:
+    """pi0 as the mean of pi+ and pi-. eta with the momenta and angles of K0, which has nearly its mass; how many eta
+    are made per pi0 is a number of its own (`ETA_PER_PI0`). Both conventions are those of the public code BdNMC:
+    P. deNiverville et al., Phys. Rev. D 95 (2017) 035006 (1609.01770); MiniBooNE-DM, Phys. Rev. D 98 (2018) 112004
+    (1807.06137).
+    """
+    positive, negative, kaon = (charged[pdg] for pdg in (211, -211, 130))
+    assert isinstance(positive.density, SanfordWang | Bmpt)
+    assert isinstance(negative.density, SanfordWang | Bmpt)
+    mean = NeutralPion(positive.density, negative.density)
+    return {
+        111: replace(
+            positive, pdg=111, density=mean, mass=MASS_NEUTRAL_PION, source="mean of pi+ and pi-: " + positive.source
+        ),
+        221: replace(kaon, pdg=221, mass=MASS_ETA, source="spectrum of K0: " + kaon.source),
+    }
+
+
+NEUTRAL_BERYLLIUM, NEUTRAL_GRAPHITE = _neutral(BERYLLIUM), _neutral(GRAPHITE)
+# eta per pi0, both made by a beam proton. 8.9 GeV/c: the 1/30 that BdNMC uses for MiniBooNE, known to a factor 2.
+# 120 GeV/c: 0.30/3.87 of NA27 in pp at 400 GeV/c (M. Aguilar-Benitez et al., Z. Phys. C 50 (1991) 405); Pythia 8 has
+# 0.11 there.
+ETA_PER_PI0 = {"beryllium": 1 / 30, "graphite": 0.30 / 3.87}

@@ -7,7 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.kernels.constants import MASS_KAON, MASS_MUON, MASS_NEUTRAL_KAON, MASS_NEUTRON, MASS_PION
+from darkhorn.kernels.constants import (
+    MASS_ETA,
+    MASS_KAON,
+    MASS_MUON,
+    MASS_NEUTRAL_KAON,
+    MASS_NEUTRAL_PION,
+    MASS_NEUTRON,
+    MASS_PION,
+)
 from darkhorn.kernels.errors import InputError
 
 Array = NDArray[np.float64]
@@ -15,7 +23,7 @@ Array = NDArray[np.float64]
 # Masses by absolute PDG code, GeV; Omega-: PDG, Phys. Rev. D 110 (2024) 030001.
 PARENT_MASSES = {
     211: MASS_PION, 321: MASS_KAON, 130: MASS_NEUTRAL_KAON, 310: MASS_NEUTRAL_KAON, 311: MASS_NEUTRAL_KAON,
-    13: MASS_MUON, 2112: MASS_NEUTRON, 3334: 1.67245,
+    13: MASS_MUON, 2112: MASS_NEUTRON, 3334: 1.67245, 111: MASS_NEUTRAL_PION, 221: MASS_ETA,
 }  # fmt: skip
 NEUTRINOS = (12, -12, 14, -14, 16, -16)
 # (name, type, unit, meaning): the columns of a table and of the files
@@ -35,6 +43,7 @@ COLUMNS = (
     ("spin_z", np.float64, "", "for muons: direction of their parent in their rest frame, a unit vector; else 0"),
     ("origin", np.int8, "", "0 primary, 1 secondary nucleon, 2 tertiary pion, 3 stopped, 4 pion of a kaon, -1 unknown"),
     ("extrapolated", np.int8, "", "1: the hadron was outside the range of the production data; -1 not known"),
+    ("time", np.float64, "ns", "of the decay; 0 is when the proton crosses z = 0 of the beam; nan: not known"),
 )  # fmt: skip
 
 
@@ -92,7 +101,7 @@ def ray_table(
     """Checked constructor; columns that only some sources know may be left out. `where` names the file in the message
     of an InputError.
     """
-    unknown = {"spin_x": 0.0, "spin_y": 0.0, "spin_z": 0.0, "origin": -1, "extrapolated": -1}
+    unknown = {"spin_x": 0.0, "spin_y": 0.0, "spin_z": 0.0, "origin": -1, "extrapolated": -1, "time": np.nan}
     number = len(columns["weight"])
     made: dict[str, NDArray[Any]] = {}
     for name, kind, _, _ in COLUMNS:
@@ -119,6 +128,7 @@ def _check(table: RayTable, where: str) -> None:
         ("energy_star", (table["energy_star"] > 0) | ~chosen, "a positive energy in GeV"),
     ]
     tests += [(name, np.isfinite(table[name]), "finite numbers") for name in ("x", "y", "z", "px", "py", "pz")]
+    tests += [("time", ~np.isinf(table["time"]), "finite times in ns, or nan")]
     tests += [(f"spin_{a}", np.isfinite(table[f"spin_{a}"]), "finite numbers") for a in "xyz"]
     for name, good, allowed in tests:
         bad = np.flatnonzero(~good)
@@ -149,4 +159,5 @@ def joined(tables: Sequence[RayTable], where: str) -> RayTable:
     columns = {name: np.concatenate([t[name] for t in tables]) for name, *_ in COLUMNS}
     columns["weight"] = np.concatenate([t["weight"] * share for t, share in zip(tables, shares, strict=True)])
     source = f"{first.source} and {len(tables) - 1} more"
-    return RayTable(columns, first.frame, first.relocatable, pot, source, {**first.header, "files": len(tables)})
+    files = [file for t in tables for file in t.header.get("files", ())]
+    return RayTable(columns, first.frame, first.relocatable, pot, source, {**first.header, "files": files})

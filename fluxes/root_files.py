@@ -71,13 +71,32 @@ def tree(file: Any, name: str, path: Path) -> Any:
     return file[name]
 
 
+def _full_names(found: Any) -> dict[str, str]:
+    """Branches by the last part of their names."""
+    full = {key.rsplit("/", 1)[-1]: key for key in reversed(found.keys(recursive=True))}
+    return full | {key.removeprefix("dk2nu.").removeprefix("dkmeta."): value for key, value in list(full.items())}
+
+
+def ends_of_lists(found: Any, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """First and last number of the list that a branch holds per entry, nan for an empty one; None where there is no
+    such branch, or it holds no lists.
+    """
+    full = _full_names(found)
+    if name not in full:
+        return None
+    lists = found[full[name]].array(library="np")
+    if lists.dtype != object and lists.ndim != 2:
+        return None
+    ends = np.array([(each[0], each[-1]) if len(each) else (np.nan, np.nan) for each in lists], np.float64)
+    return ends[:, 0], ends[:, 1]
+
+
 def branches(found: Any, wanted: Sequence[str], path: Path) -> dict[str, NDArray[Any]]:
     """Numbers of branches, by the last part of their names: `decay.vx` is also `dk2nu/decay/decay.vx`.
 
     Raises InputError for a missing branch, or one that does not hold one number (or one row) per entry.
     """
-    full = {key.rsplit("/", 1)[-1]: key for key in reversed(found.keys(recursive=True))}
-    full |= {key.removeprefix("dk2nu.").removeprefix("dkmeta."): value for key, value in list(full.items())}
+    full = _full_names(found)
     missing = [name for name in wanted if name not in full]
     if missing:
         where = f"{path}, tree {found.name}"

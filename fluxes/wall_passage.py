@@ -4,6 +4,7 @@ With f = dp/ds the mean loss of momentum per length (Bethe), a particle of momen
 
     range R(p) = int dp'/f,   expected ends N(p) = int rate(p') dp'/f,
     variance of the angle projected on a plane V(p) = int [13.6 MeV/(beta p')]^2 dp'/(X0 f)
+    time t(p) = int dp'/(beta c f)
 
 from p_min to p, so that differences hold between two momenta. The rate of ends per length is m/(p c tau), decays, for a
 muon, and that of inelastic interactions for a pion, which hardly ever decays there. Source: PDG Review, "Passage of
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from darkhorn.fluxes.decay_line import CTAU_CM
 from darkhorn.fluxes.hadron_cross_sections import MASSES, interaction_lengths
-from darkhorn.kernels.constants import MASS_MUON
+from darkhorn.kernels.constants import MASS_MUON, SPEED_OF_LIGHT
 from darkhorn.kernels.matter import ALUMINIUM, CONCRETE, HIGHLAND, IRON, Stopping, energy_loss
 
 Array = NDArray[np.float64]
@@ -30,12 +31,15 @@ MATERIALS = {"steel": (IRON, 13.84 / 7.874, 55.845), "concrete": (CONCRETE, 26.5
 
 
 class Passage(NamedTuple):
-    """Columns at the nodes of ln p: momentum (GeV), range (cm), expected ends, variance of the angle (rad^2)."""
+    """Columns at the nodes of ln p: momentum (GeV), range (cm), expected ends, variance of the angle (rad^2), time to
+    rest (ns).
+    """
 
     momentum: Array
     distance: Array
     ends: Array
     variance: Array
+    time: Array
 
 
 @cache
@@ -58,7 +62,8 @@ def made_passage(material: Stopping, radiation_length: float, mass: float, rate:
     energy = np.hypot(p, mass)
     loss = np.asarray(energy_loss(jnp.asarray(p), mass, material)) * energy / p
     per_log = p / loss
-    parts = (per_log, rate(p) * per_log, (HIGHLAND * energy / p**2) ** 2 / radiation_length * per_log)
+    angle = (HIGHLAND * energy / p**2) ** 2 / radiation_length
+    parts = [factor * per_log for factor in (1.0, rate(p), angle, energy / (p * SPEED_OF_LIGHT))]
     width = (log[1] - log[0]) / 6
     sums = [np.concatenate([[0.0], np.cumsum(width * (f[:-2:2] + 4 * f[1:-1:2] + f[2::2]))]) for f in parts]
     return Passage(np.exp(log), *sums)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import core_schema
 
-from darkhorn.generator.card_errors import shown
+from darkhorn.generator.card_errors import CardErrors, shown
 from darkhorn.generator.card_models import (
     MAX_SEED,
     FilePath,
@@ -16,9 +16,12 @@ from darkhorn.generator.card_models import (
     register_source,
 )
 from darkhorn.generator.card_places import BEAMS, Spill
-from darkhorn.generator.card_values import Flag, Value, whole, word
+from darkhorn.generator.card_values import Flag, Value, listed, number, whole, word
 from darkhorn.kernels.errors import InputError, did_you_mean
 
+MESONS = {"pi0": 111, "eta": 221}
+Meson = Literal["pi0", "eta"]
+MesonList = Annotated[tuple[Annotated[Meson, word(Meson)], ...], listed(unique=True, example="[pi0, eta]")]
 _FLAVOURS: tuple[Flavour, ...] = ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar")
 MAX_PARTICLES = 10**9
 
@@ -94,6 +97,19 @@ class BeamlineSource(SourceSection):
         200000, description="particles started in the target; rounded up to whole batches"
     )
     secondaries: Flag = Field(True, description="mesons of secondary nucleons and pions")
+    mesons: MesonList | None = Field(
+        None,
+        description="neutral mesons to make beside the parents of neutrinos: for ray files; null: none",
+        examples=[["pi0", "eta"]],
+    )
+    pi0_per_pot: Annotated[float, number(low=0.0, above=True)] | None = Field(
+        None,
+        description="pi0 that beam protons make per proton on target, those of secondaries on top; null: the "
+        "parametrisation's own number",
+    )
+    eta_per_pi0: Annotated[float, number(low=0.0, above=True)] | None = Field(
+        None, description="eta per pi0 of beam protons; null: 1/30 (bnb), 0.078 (numi)"
+    )
     flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
     reweight: Reweight = None
     seed: Seed = Field(1, description="random seed of the simulation")
@@ -102,7 +118,14 @@ class BeamlineSource(SourceSection):
     )
 
     @model_validator(mode="after")
-    def _with_spill(self) -> Self:
+    def _consistent(self) -> Self:
+        problems = [
+            InputError(key, shown(getattr(self, key)), "only with `mesons`", "Remove it, or add `mesons: [pi0, eta]`.")
+            for key in ("pi0_per_pot", "eta_per_pi0")
+            if getattr(self, key) is not None and self.mesons is None
+        ]
+        if problems:
+            raise CardErrors(problems)
         if "spill" not in self.model_fields_set and self.beam in BEAMS:
             self.fill(spill=BEAMS[self.beam].spill)
         return self

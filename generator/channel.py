@@ -1,7 +1,7 @@
 """Channels and processes: what is summed over, and how a model announces itself."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Channel:
 class Build:
     """What a process makes of a card: channels, and the parts of the header that belong to the model.
 
+    `rays`: which rays the source is made of (`ray_source.CardRays`), empty for a table.
     `cross_section(channel, energies)` is the total cross section per target nucleus, (n,) GeV -> (n,) 1e-38 cm^2.
     """
 
@@ -59,6 +60,7 @@ class Build:
     detector: dict[str, Any]
     citations: tuple[str, ...]
     cross_section: Callable[[Channel, NDArray[np.float64]], NDArray[np.float64]]
+    rays: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

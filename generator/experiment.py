@@ -39,6 +39,7 @@ class Experiment:
     beam      {pdg: numbers of the stage `line_of_sight`}
     spill     numbers of the stage `time`
     rays      {pdg: rays of that flavour}, for a source of rays; empty for a table, whose stages are others
+    ray_record  which rays they are, for the header; empty for a table
     """
 
     fluxes: FluxSet
@@ -47,6 +48,7 @@ class Experiment:
     beam: dict[int, dict[str, NDArray[np.float64]]]
     spill: dict[str, NDArray[np.float64]]
     rays: dict[int, RaySource] = field(default_factory=dict)
+    ray_record: dict[str, Any] = field(default_factory=dict)
 
     def flux_params(self, pdg: int, lowest: float) -> dict[str, Any]:
         """params["flux"] of a channel for neutrinos `pdg` above the energy `lowest` (GeV)."""
@@ -73,11 +75,13 @@ def experiment(card: RunCard) -> Experiment:
     _check_disjoint(card.decay_in, detector, "decay_in")
     _check_disjoint(card.regions, detector, "regions")
     rays: dict[int, RaySource] = {}
+    record: dict[str, Any] = {}
     if isinstance(card.source, RaysSource | BeamlineSource):
-        rays, name, source = ray_source(card, detector)
+        found = ray_source(card, detector)
+        rays, name, record = found.flavours, found.beam, found.record
         histograms = {pdg: found.histogram() for pdg, found in rays.items()}
         made = {pdg: Flux.from_bins(pdg, *h, name) for pdg, h in histograms.items()}
-        fluxes = _chosen(card, FluxSet(name, name, "", detector.name, source, made))
+        fluxes = _chosen(card, FluxSet(name, name, "", detector.name, found.source, made))
         beam = {pdg: _frame(detector, card) for pdg in fluxes.fluxes}
     else:
         fluxes = _chosen(card, _fluxes(card, detector))
@@ -86,7 +90,9 @@ def experiment(card: RunCard) -> Experiment:
     numbers = {"buckets": 1.0, "spacing_ns": 0.0, "sigma_ns": 0.0}
     if spill is not None:
         numbers = {"buckets": float(spill.buckets), "spacing_ns": spill.spacing, "sigma_ns": spill.sigma}
-    return Experiment(fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()}, rays)
+    return Experiment(
+        fluxes, detector, card.exposure, beam, {k: np.asarray(v) for k, v in numbers.items()}, rays, record
+    )
 
 
 def _check_disjoint(names: tuple[str, ...], detector: Detector, key: str) -> None:

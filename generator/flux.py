@@ -7,6 +7,8 @@ import numpy as np
 
 from darkhorn.fluxes.rays import RayTable
 from darkhorn.fluxes.readers import read_ratio_table
+from darkhorn.generator.beams.beam_flux import EDGES
+from darkhorn.generator.beams.neutral_mesons import NO_NEUTRALS, NeutralMesons
 from darkhorn.generator.beams.ray_flux import (
     flux_of,
     neutrinos_of,
@@ -16,7 +18,7 @@ from darkhorn.generator.beams.ray_flux import (
     seen_in,
     simulated_rays,
 )
-from darkhorn.generator.beams.simulate import EDGES, STOPPED_KAONS, beamline, simulate_flux
+from darkhorn.generator.beams.simulate import STOPPED_KAONS, beamline, simulate_flux
 from darkhorn.generator.beams.windows import window
 from darkhorn.generator.card_sources import BeamlineSource, RaysSource
 from darkhorn.generator.experiment import FLAVOUR_PDG, detector_of, experiment
@@ -39,24 +41,31 @@ def flux_of_beam(
     overwrite: bool = False,
     ideal_horns: bool = False,
     stopped: float | None = None,
+    mesons: NeutralMesons = NO_NEUTRALS,
 ) -> dict[str, Any]:
     """The flux of a simulated beam, averaged over the window of a shipped detector (`beams.windows`).
 
     rays: file for the rays too; reweight: table of ratios (`beams.ray_flux.reweighted`); ideal_horns, stopped: as
-    `beams.simulate.simulate_flux`. Raises InputError and OutputError.
+    `beams.simulate.simulate_flux`; mesons: pi0 and eta for `rays`. Raises InputError and OutputError.
     """
     place = beamline(beam)
     if stopped is not None and place.absorber is None:
         raise InputError("--stopped-kaons", beam, "numi-le or numi-me", "Leave it out: nothing is known there.")
     stopped = STOPPED_KAONS if stopped is None else stopped
     at = window(detector, beam)
+    if mesons.species and rays is None:
+        raise InputError(
+            "--mesons", "no ray file", "--rays FILE.h5", "pi0 and eta make no neutrinos: write their rays."
+        )
     if rays is None and reweight is None:
         first = (beam, mode, (detector,), particles, seed, secondaries)
         found = simulate_flux(*first, ideal_horns=ideal_horns, stopped=stopped)[0].document()
         return {**found, "source": f"simulated, seed {seed}", "reweight": None}
     if reweight is not None:
         read_ratio_table(reweight)  # what is wrong with it is said before the work
-    table = simulated_rays(beam, mode, particles, seed, secondaries, ideal_horns=ideal_horns, stopped=stopped)
+    table = simulated_rays(
+        beam, mode, particles, seed, secondaries, ideal_horns=ideal_horns, stopped=stopped, mesons=mesons
+    )
     if rays is not None:
         write_rays(table, rays, overwrite)
     chosen = neutrinos_of(table, seed)

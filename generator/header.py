@@ -135,7 +135,7 @@ class Header:
         return str(self.plan["hash"]) if "hash" in self.plan else _digest(self.plan)
 
     def run_hash(self) -> str:
-        """SHA-256 of all that fixes the events of this file: card, plan, seed, shard, total, program version.
+        """SHA-256 of all that fixes the events of this file: card, plan, seed, shard, total, version, ray files.
 
         Two runs with the same hash make the same rows, so that one may finish what the other began.
         """
@@ -151,6 +151,7 @@ class Header:
                 self.n_shards,
                 self.n_total,
                 sorted(topology.name for topology in self.topologies),
+                *(file["sha256"] for file in self.extra.get("rays", {}).get("files", ())),
             ]
         )
 

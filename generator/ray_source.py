@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.rays import RayTable
+from darkhorn.generator.beams.neutral_mesons import NeutralMesons
 from darkhorn.generator.beams.ray_flux import neutrinos_of, reweighted, seen_in, simulated_rays
-from darkhorn.generator.card_sources import BeamlineSource, RaysSource
+from darkhorn.generator.card_sources import MESONS, BeamlineSource, RaysSource
 from darkhorn.generator.chain import Chain, Params, Stage, State
 from darkhorn.generator.files.ray_file import read_rays
 from darkhorn.generator.runcard import RunCard
 from darkhorn.generator.stages import FLUX
-from darkhorn.geometry.detectors import Detector, direction_to_detector, to_detector
+from darkhorn.geometry.detectors import Detector, direction_to_detector, to_beam, to_detector
 from darkhorn.geometry.numi import NUMI, PLACES, Placement
+from darkhorn.kernels.constants import SPEED_OF_LIGHT
 from darkhorn.kernels.errors import InputError
 from darkhorn.kernels.kinematics import Vector, four
 from darkhorn.kernels.location import neutrino_at
@@ -44,14 +46,16 @@ _PLACES = ("x", "y", "z", "px", "py", "pz", "spin_x", "spin_y", "spin_z")
 class RaySource:
     """Rays of one flavour, detector frame, in the order of their energy at the point where they were looked at.
 
-    columns  place (cm), momentum and E* (GeV), spin axis, mass (GeV), weight (decays per proton), (n,)
+    columns  place (cm), momentum and E* (GeV), spin axis, mass (GeV), weight (decays per proton), time (ns), (n,)
     energy   GeV, and flux, cm^-2 per proton, at that point, (n,)
+    stands_for  how many rays of the source each stands for: 1 where none was thinned out
     """
 
     electron: bool
     columns: dict[str, Array]
     energy: Array
     flux: Array
+    stands_for: Array
 
     def histogram(self) -> tuple[Array, Array]:
         """(edges, content): flux averaged over the volumes of decay, for the header and for thresholds."""
@@ -75,7 +79,8 @@ class RaySource:
         return {
             "electron": np.asarray(float(self.electron)),
             "per_flux": _padded(self.columns["weight"] / self.flux),
-            **{name: _padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star")},
+            "stands_for": _padded(self.stands_for),
+            **{name: _padded(self.columns[name]) for name in (*_PLACES, "mass", "energy_star", "time")},
         }
 
 
@@ -85,9 +90,22 @@ def _padded(values: Array) -> Array:
     return np.concatenate([values, np.repeat(values[-1:], (1 << max(number - 1, 1).bit_length()) - number)])
 
 
-def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource], str, str]:
-    """({pdg: rays of the flavour}, name, source) of a card with a source of rays. Raises InputError."""
-    table = rays_of_card(card)
+@dataclass(frozen=True, eq=False)
+class CardRays:
+    """The rays of a card by flavour (PDG code), the name of the beam, what they are, and for the header of events the
+    record of `_record`.
+    """
+
+    flavours: dict[int, RaySource]
+    beam: str
+    source: str
+    record: dict[str, Any]
+
+
+def ray_source(card: RunCard, detector: Detector) -> CardRays:
+    """The rays of a card with a source of rays. Raises InputError."""
+    parents = parents_of_card(card)
+    table = neutrinos_of(parents, _seed(card))
     check_frame(card, table)
     energy, flux = seen_in(table, detector, card.decay_in, _seed(card))
     reweight = card.source.reweight  # type: ignore[attr-defined]
@@ -97,14 +115,25 @@ def ray_source(card: RunCard, detector: Detector) -> tuple[dict[int, RaySource],
         columns = {**table.columns, "weight": table["weight"] * factor}
         table, flux = replace(table, columns=columns), flux * factor
         name += f", reweighted with {reweight}"
-    found = {}
+    found, errors = {}, {}
     for pdg in (14, -14, 12, -12):
         mine = (table["nu_pdg"] == pdg) & (flux > 0)
         if mine.any():
+            errors[str(pdg)] = float(np.sqrt(np.sum(flux[mine] ** 2)) / np.sum(flux[mine]))
             found[pdg] = _flavour(table.where(mine), energy[mine], flux[mine], pdg, detector, _seed(card))
     if not found:
         raise InputError("source", f"no neutrino of {table.source} in the detector", "a flux above 0", "Check it.")
-    return found, str(table.header.get("beam", "rays")), name
+    record = {**_record(parents), "flux_error": errors}
+    return CardRays(found, str(table.header.get("beam", "rays")), name, record)
+
+
+def _record(table: RayTable) -> dict[str, Any]:
+    """What says which rays they were: {source, n_rays, pot, frame, header, files: [{name, format, sha256, n_rays,
+    pot}]}; files is empty for rays that were simulated inline.
+    """
+    header = {key: value for key, value in table.header.items() if key != "files"}
+    about = {"source": table.source, "n_rays": len(table), "pot": table.pot, "frame": table.frame}
+    return {**about, "header": header, "files": list(table.header.get("files", ()))}
 
 
 def placement_of(card: RunCard) -> Placement | None:
@@ -130,16 +159,13 @@ def check_frame(card: RunCard, table: RayTable) -> None:
         raise InputError("detector.frame", found, f"the frame of {beam}", do)
 
 
-def rays_of_card(card: RunCard) -> RayTable:
-    """The rays of a card, read or simulated, with every decay chosen. Raises InputError."""
-    return neutrinos_of(parents_of_card(card), _seed(card))
-
-
 def parents_of_card(card: RunCard) -> RayTable:
     """The rays of a card as the file or the simulation gives them. Raises InputError."""
     source = card.source
     if isinstance(source, BeamlineSource):
-        return _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries)
+        species = tuple(MESONS[name] for name in source.mesons or ())
+        mesons = NeutralMesons(species, source.pi0_per_pot, source.eta_per_pi0)
+        return _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries, mesons)
     assert isinstance(source, RaysSource)
     paths = tuple(card.locate(name) for name in source.file)
     return _read(tuple((path, path.stat().st_mtime_ns) for path in paths))
@@ -151,9 +177,9 @@ def _seed(card: RunCard) -> int:
 
 
 @lru_cache(maxsize=2)
-def _simulated(beam: str, mode: str, particles: int, seed: int, secondaries: bool) -> RayTable:
+def _simulated(beam: str, mode: str, particles: int, seed: int, secondaries: bool, mesons: NeutralMesons) -> RayTable:
     """A scan builds its card at several points: the beam is simulated once."""
-    return simulated_rays(beam, mode, particles, seed, secondaries)
+    return simulated_rays(beam, mode, particles, seed, secondaries, mesons=mesons)
 
 
 @lru_cache(maxsize=2)
@@ -164,17 +190,27 @@ def _read(files: tuple[tuple[Path, int], ...]) -> RayTable:
 def _flavour(table: RayTable, energy: Array, flux: Array, pdg: int, detector: Detector, seed: int) -> RaySource:
     order = np.argsort(energy, kind="stable")
     table, energy, flux = table.where(order), energy[order], flux[order]
-    weight = table["weight"]
+    weight, factor = table["weight"], np.ones(len(table))
     if len(table) > MOST_RAYS:
         chosen, factor = _thinned(flux, MOST_RAYS, seed)
         table, energy = table.where(chosen), energy[chosen]
         flux, weight = flux[chosen] * factor, weight[chosen] * factor
     columns = {name: np.asarray(table[name], np.float64) for name in ("energy_star", *_PLACES)}
+    columns["time"] = _times(table, detector)
     if table.frame == "beam":
         for heads, move in (("", to_detector), ("p", direction_to_detector), ("spin_", direction_to_detector)):
             moved = move(detector, *(columns[f"{heads}{a}"] for a in "xyz"))
             columns |= {f"{heads}{a}": np.asarray(values) for a, values in zip("xyz", moved, strict=True)}
-    return RaySource(abs(pdg) == 12, {**columns, "mass": table.mass, "weight": weight}, energy, flux)
+    return RaySource(abs(pdg) == 12, {**columns, "mass": table.mass, "weight": weight}, energy, flux, factor)
+
+
+def _times(table: RayTable, detector: Detector) -> Array:
+    """Time (ns) of each decay; where it is not known, that of light from z = 0 of the beam."""
+    place: Any = tuple(np.asarray(table[a], np.float64) for a in "xyz")
+    if table.frame == "detector":
+        place = to_beam(detector, *place)
+    light = np.linalg.norm(np.asarray(place), axis=0) / SPEED_OF_LIGHT
+    return np.where(np.isnan(table["time"]), light, table["time"])
 
 
 def _thinned(flux: Array, number: int, seed: int) -> tuple[NDArray[np.intp], Array]:
@@ -211,9 +247,7 @@ def _ray_sight(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[St
     parent = four(jnp.sqrt(momentum.dot(momentum) + mass * mass), momentum)
     seen = neutrino_at(point, place, parent, mass, p["energy_star"][ray], axis, p["electron"] > 0)
     possible = seen.energy >= p["low"]
-    beam = params["beam"]
-    along = sum((beam["axes"][2, i] * (x - beam["origin"][i]) for i, x in enumerate(place)), jnp.zeros_like(mass))
-    columns = {"energy": jnp.where(possible, seen.energy, p["low"]), "birth_along": along}
+    columns = {"energy": jnp.where(possible, seen.energy, p["low"]), "birth_t": p["time"][ray]}
     if backwards:
         columns |= {f"birth_{a}": value for a, value in zip("xyz", place, strict=True)}
     else:

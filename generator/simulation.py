@@ -243,6 +243,7 @@ class Simulation:
             citations=[citation.to_json() for citation in citations_for(build.citations)],
             detector=build.detector,
             topologies=list(found.values()),
+            extra={"rays": build.rays} if build.rays else {},
         )
         return header.replace(versions={**header.versions, **versions})
 

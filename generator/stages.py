@@ -336,18 +336,28 @@ def proton_time(params: Params, u: jax.Array) -> jax.Array:
     return time
 
 
+def parent_time(params: Params, energy: jax.Array, along: jax.Array) -> jax.Array:
+    """Time (ns) from the proton at z = 0 of the beam to the birth of a neutrino at `along` (cm), for a flux table: the
+    parent flies at the speed of a charged pion that sends a neutrino of this energy forward.
+
+    params["beam"]["start_cm"]; params["parent_gamma_per_gev"]. Shapes broadcast.
+    """
+    gamma = jnp.maximum(energy * params["parent_gamma_per_gev"], 1.05)
+    beta = jnp.sqrt(1 - 1 / (gamma * gamma))
+    start = params["beam"]["start_cm"]
+    time: jax.Array = (along - start) / (beta * SPEED_OF_LIGHT) + start / SPEED_OF_LIGHT
+    return time
+
+
 def _time(params: Params, state: State, u: Sequence[jax.Array]) -> tuple[State, None]:
     """Times of scattering and decay: proton on target in one of the filled buckets, then parent, neutrino and N fly.
 
-    The parent flies at the speed of a charged pion that sends a neutrino of this energy forward. No factor.
+    The birth of the neutrino is at `birth_t` where rays tell it, else as `parent_time` has it. No factor.
 
-    params["spill"], see `proton_time`; params["beam"]["start_cm"]; params["parent_gamma_per_gev"].
+    params["spill"], see `proton_time`; those of `parent_time`.
     """
     proton = proton_time(params, u[0])
-    gamma = jnp.maximum(state["energy"] * params["parent_gamma_per_gev"], 1.05)
-    parent_beta = jnp.sqrt(1 - 1 / (gamma * gamma))
-    flown = state["birth_along"] - params["beam"]["start_cm"]
-    parent = flown / (parent_beta * SPEED_OF_LIGHT) + params["beam"]["start_cm"] / SPEED_OF_LIGHT
+    parent = state["birth_t"] if "birth_t" in state else parent_time(params, state["energy"], state["birth_along"])
     scatter = proton + parent + state["baseline"] / SPEED_OF_LIGHT
     px, py, pz = state["n4_px"], state["n4_py"], state["n4_pz"]
     momentum = jnp.sqrt(px * px + py * py + pz * pz)

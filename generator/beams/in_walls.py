@@ -6,8 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from darkhorn.fluxes.wall_passage import MATERIALS, passage
-from darkhorn.generator.beams.propagate import Outcome, Place
-from darkhorn.generator.beams.rays import Rays, Walls, joined_rays, path_to_wall
+from darkhorn.generator.beams.rays import (
+    Flown,
+    Rays,
+    TimedPlace,
+    Walls,
+    joined_rays,
+    path_to_wall,
+    seconds_per_length,
+)
 from darkhorn.generator.beams.sources import one_of
 from darkhorn.generator.streams import uniforms
 from darkhorn.kernels.kinematics import Vector, along, boost_from_rest, boost_to_rest, four
@@ -26,6 +33,7 @@ class Passages(NamedTuple):
     distance: jax.Array
     ends: jax.Array
     variance: jax.Array
+    time: jax.Array
 
     def at(self, x: jax.Array, xs: jax.Array, ys: jax.Array, concrete: jax.Array) -> jax.Array:
         """Linear interpolation of ys (2, nodes) in xs, in the material of each x. Shapes (n,)."""
@@ -44,7 +52,7 @@ def _in_concrete(z: jax.Array, w: Walls) -> jax.Array:
     return (z > w.z[-2]) & (z < w.end - 1.0)
 
 
-def at_wall(place: Place, mass: jax.Array, ctau: jax.Array, absorption: jax.Array, w: Walls) -> Place:
+def at_wall(place: TimedPlace, mass: jax.Array, ctau: jax.Array, absorption: jax.Array, w: Walls) -> TimedPlace:
     """Where particles reach the wall or the dump, with the weight that has neither decayed nor interacted. Shapes (n,).
 
     Particles that fly backward are lost: weight 0.
@@ -54,12 +62,13 @@ def at_wall(place: Place, mass: jax.Array, ctau: jax.Array, absorption: jax.Arra
     left = jnp.exp(-far * (mass / (p * ctau) + 1 / absorption))
     d = place.momentum.scale(far / p)
     weight = jnp.where(place.momentum.z > 0, place.weight * left, 0.0)
-    return Place(place.x + d.x, place.y + d.y, place.z + d.z, place.momentum, weight)
+    time = place.time + far * seconds_per_length(p, mass)
+    return TimedPlace(place.x + d.x, place.y + d.y, place.z + d.z, place.momentum, weight, time)
 
 
 @jax.jit
 def muons_in_walls(
-    there: Place,
+    there: TimedPlace,
     before: Vector,
     before_mass: jax.Array,
     mass: jax.Array,
@@ -74,14 +83,15 @@ def muons_in_walls(
 
     The wall takes all muons. Energy loss is the mean;
     the direction has the multiple scattering so far, the path stays straight. before: momentum of the meson that made
-    the muon (0: not polarised), before_mass: its mass; the spin keeps its direction in the muon's rest frame.
+    the muon (0: not polarised), before_mass: its mass; the spin keeps its direction in the muon's rest frame. Times
+    of muons at rest are those of coming to rest (`rays.after_rest` adds the life).
     """
     u = uniforms(key, low, high, 3)
     concrete = _in_concrete(there.z, w)
     p0 = there.momentum.norm()
     grid = jnp.log(tables.momentum)
     start = jnp.log(p0)
-    range0, ends0, variance0 = (tables.at(start, grid, column, concrete) for column in tables[1:])
+    range0, ends0, variance0, time0 = (tables.at(start, grid, column, concrete) for column in tables[1:])
     chance = -jnp.expm1(-ends0)
     now = tables.at(ends0 + jnp.log1p(-u[0] * chance), tables.ends, grid, concrete)
     p = jnp.exp(now)
@@ -97,13 +107,15 @@ def muons_in_walls(
     at_rest = boost_to_rest(parent, muon0, mass)
     same_spin = boost_from_rest(at_rest, four(jnp.sqrt(p * p + mass * mass), slowed), mass)
     known = jnp.where(before.dot(before) > 0, 1.0, 0.0)
-    decay = Place(there.x + s * d.x, there.y + s * d.y, there.z + s * d.z, slowed, there.weight * chance)
-    stop = Place(
+    time = there.time + time0 - tables.at(now, grid, tables.time, concrete)
+    decay = TimedPlace(there.x + s * d.x, there.y + s * d.y, there.z + s * d.z, slowed, there.weight * chance, time)
+    stop = TimedPlace(
         there.x + range0 * d.x,
         there.y + range0 * d.y,
         there.z + range0 * d.z,
         slowed.scale(jnp.zeros(())),
         there.weight * (1 - chance),
+        there.time + time0,
     )
     spins = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), same_spin.p.scale(known), at_rest.p.scale(known))
     return joined_rays([decay, stop], extrapolated, spins)
@@ -111,7 +123,7 @@ def muons_in_walls(
 
 @jax.jit
 def kaons_at_rest(
-    outcome: Outcome,
+    outcome: Flown,
     extrapolated: jax.Array,
     mass: jax.Array,
     ctau: jax.Array,
@@ -124,6 +136,7 @@ def kaons_at_rest(
     """Two rays per K+: at rest where it interacted, stopped or turned back in target and horn; and in a wall. (2n,).
 
     Each with `STOPPING_KAONS` of the weight that ends there; the way from the place of interaction to rest is left out.
+    Times are those of coming to rest (`rays.after_rest` adds the life).
     """
     ends = outcome.leaving
     near = one_of((outcome.interaction, ends._replace(weight=outcome.stopped + outcome.turned)), key, low, high)
@@ -131,13 +144,13 @@ def kaons_at_rest(
     return joined_rays([_resting(near, STOPPING_KAONS), _resting(far, STOPPING_KAONS)], extrapolated)
 
 
-def _resting(place: Place, share: jax.Array | float) -> Place:
+def _resting(place: TimedPlace, share: jax.Array | float) -> TimedPlace:
     return place._replace(momentum=place.momentum.scale(jnp.zeros(())), weight=share * place.weight)
 
 
 @jax.jit
 def pions_at_rest(
-    outcome: Outcome,
+    outcome: Flown,
     extrapolated: jax.Array,
     mass: jax.Array,
     ctau: jax.Array,

@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 from darkhorn.fluxes.neutrino_spectra import emissions
 from darkhorn.fluxes.rays import COLUMNS, PARENT_MASSES, RayTable, ray_table
 from darkhorn.fluxes.readers import read_ratio_table
+from darkhorn.generator.beams.beam_flux import EDGES, BeamFlux
+from darkhorn.generator.beams.neutral_mesons import NO_NEUTRALS, NeutralMesons
 from darkhorn.generator.beams.rays import Rays
-from darkhorn.generator.beams.simulate import (
-    EDGES,
-    STOPPED_KAONS,
-    BeamFlux,
-    BeamSimulation,
-    beam_of,
-    rounds_of,
-)
+from darkhorn.generator.beams.simulate import STOPPED_KAONS, BeamSimulation, beam_of, rounds_of
+from darkhorn.generator.beams.sources import hadrons_of
 from darkhorn.generator.beams.windows import Window, point_in
 from darkhorn.geometry.detectors import Detector, to_beam
 from darkhorn.kernels.errors import InputError
@@ -28,6 +24,7 @@ from darkhorn.kernels.kinematics import Vector, four
 from darkhorn.kernels.location import RaySeen, neutrino_at, spin_axis
 
 Array = NDArray[np.float64]
+NO_NEUTRINOS = (111, 221)
 _CHUNK = 1 << 15  # rays in one call: one compiled program for tables of any length
 
 
@@ -42,13 +39,16 @@ def simulated_rays(
     progress: Callable[[int, int], None] | None = None,
     ideal_horns: bool = False,
     stopped: float = STOPPED_KAONS,
+    mesons: NeutralMesons = NO_NEUTRALS,
 ) -> RayTable:
     """Rays of a simulated beam (as in `simulate_flux`) from at least `tracks` primary particles (whole rounds):
     parents, whose decay is not chosen yet (nu_pdg 0), weights without branching ratios. Those of weight 0 are left out.
+
+    mesons: pi0 and eta to make, too.
     """
     place = beam_of(beam, ideal_horns)
     rounds, batch, per_round = rounds_of(place, tracks)
-    simulation = BeamSimulation(place, mode, secondaries, batch, stopped)
+    simulation = BeamSimulation(place, mode, secondaries, batch, stopped, mesons)
     parts: list[dict[str, NDArray[Any]]] = []
     for number in range(rounds):
         if progress:
@@ -62,7 +62,19 @@ def simulated_rays(
             parts.append(columns)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     particles = rounds * per_round
-    header = {"beam": beam, "mode": mode, "seed": seed, "particles": particles, "secondaries": secondaries}
+    header: dict[str, Any] = {
+        "beam": beam,
+        "mode": mode,
+        "seed": seed,
+        "particles": particles,
+        "secondaries": secondaries,
+    }
+    if mesons.species:
+        header["neutral_mesons"] = {
+            "species": list(mesons.species),
+            "source": {str(pdg): hadrons_of(place).neutral[pdg].source for pdg in mesons.species},
+            "scale": {str(pdg): simulation.neutral.scale[pdg] for pdg in mesons.species},
+        }
     source = f"{beam} in {mode} mode, simulated by darkhorn: {particles} particles started, seed {seed}"
     return ray_table(joined, where="simulation", source=source, header=header)
 
@@ -83,6 +95,7 @@ def _columns(rays: Rays, pdg: int, before: int) -> dict[str, NDArray[Any]]:
         "energy_star": np.full(number, np.nan),
         **{f"spin_{a}": values for a, values in zip("xyz", axis, strict=True)},
         "extrapolated": np.asarray(rays.extrapolated).astype(np.int8),
+        "time": np.asarray(rays.time),
     }
 
 
@@ -94,10 +107,17 @@ def _energy(p: Vector, mass: float) -> jax.Array:
 # table -> neutrinos
 def neutrinos_of(table: RayTable, seed: int = 1) -> RayTable:
     """The table with every decay chosen: a ray with nu_pdg 0 becomes one ray for each of the neutrinos its parent has,
-    with the branching ratio in its weight and its energy in the rest frame drawn from the spectrum.
+    with the branching ratio in its weight and its energy in the rest frame drawn from the spectrum. pi0 and eta, which
+    have none, are left out.
 
     Raises InputError for parents whose spectra are not known.
     """
+    silent = np.isin(table["parent_pdg"], NO_NEUTRINOS)
+    if silent.any():
+        if silent.all():
+            do = "Make rays of the charged mesons and K0_L too."
+            raise InputError(table.source, "rays of pi0 and eta only", "a particle that decays to neutrinos", do)
+        table = table.where(~silent)
     open_ones = table["nu_pdg"] == 0
     if not open_ones.any():
         return table

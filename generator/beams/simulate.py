@@ -1,9 +1,7 @@
 """A whole beam: species and generations of particles in batches, and the flux of their neutrinos at a detector."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -14,43 +12,48 @@ from darkhorn.fluxes.charged_daughters import daughters_of
 from darkhorn.fluxes.decay_line import CTAU_CM, MASS
 from darkhorn.fluxes.hadron_cross_sections import MASSES
 from darkhorn.fluxes.neutrino_spectra import emissions
+from darkhorn.generator.beams.beam_flux import EDGES, NUMI_EDGES, BeamFlux, neutrinos_at
+from darkhorn.generator.beams.horn_muons import Born, flown_rays, gathered, muon_medium, split, started
 from darkhorn.generator.beams.in_walls import at_wall, kaons_at_rest, muons_in_walls, passages, pions_at_rest
-from darkhorn.generator.beams.propagate import CTAU, Outcome, Place, Start, medium, propagate, skin_depth
+from darkhorn.generator.beams.neutral_mesons import BATCHES, NO_NEUTRALS, NeutralMesons, NeutralSource
+from darkhorn.generator.beams.propagate import CTAU, Outcome, Start, medium, propagate, skin_depth
 from darkhorn.generator.beams.rays import (
     KAON,
     NUCLEON,
-    ORIGINS,
     PRIMARY,
     STOPPED,
     TERTIARY,
+    Flown,
     Rays,
+    TimedPlace,
+    after_rest,
     daughters,
     pions_of_short_kaons,
     rays_of,
     stopped_kaons,
+    timed,
     walls,
 )
-from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions
-from darkhorn.generator.beams.windows import Window, point_in, window
+from darkhorn.generator.beams.sources import Sources, hadrons_of, one_of, pions_of_pions, proton_time
+from darkhorn.generator.beams.windows import window
 from darkhorn.generator.streams import channel_key, split_index, uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.geometry.beams import BEAMLINES
 from darkhorn.geometry.horns import ideal
 from darkhorn.kernels.constants import MASS_MUON
 from darkhorn.kernels.errors import InputError, did_you_mean
-from darkhorn.kernels.kinematics import Vector, four
-from darkhorn.kernels.location import muon_decay_factor, muon_spin_cosine, seen_from
-from darkhorn.kernels.sampling import table_lookup
 
 Array = NDArray[np.float64]
 MODES = ("neutrino", "antineutrino")
 BATCH = 1 << 13  # particles; fewer if fewer are asked for
 NUCLEONS = (2212, 2112)
-EDGES: Array = 0.05 * np.arange(201, dtype=np.float64)  # GeV
-NUMI_EDGES: Array = 0.05 * np.arange(801, dtype=np.float64)
 # K+ that come to rest in the hadron absorber of NuMI, per proton on target: Spitz, Phys. Rev. D 89 (2014) 073007; other
 # simulations spread by a factor 2 about it
 STOPPED_KAONS = 0.085
+
+
+# Muons born in target and horns, by PDG code and origin: they are carried together at the end of a round
+HornBorn = dict[tuple[int, int], list[Born]]
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,25 @@ class BeamSimulation:
     """One beam in one mode ("neutrino", "antineutrino", "off"). Batches of rays come from `batches`.
 
     secondaries: leading nucleons and one re-interaction of pions; batch: particles per batch; stopped: K+ at rest in
-    the absorber per proton on target, for beams with one. Random numbers are a function of seed, species and the index
-    of the particle.
+    the absorber per proton on target, for beams with one; mesons: pi0 and eta to make, too. Random numbers are a
+    function of seed, species and the index of the particle.
     """
 
     def __init__(
-        self, beam: Beamline, mode: str, secondaries: bool = True, batch: int = BATCH, stopped: float = STOPPED_KAONS
+        self,
+        beam: Beamline,
+        mode: str,
+        secondaries: bool = True,
+        batch: int = BATCH,
+        stopped: float = STOPPED_KAONS,
+        mesons: NeutralMesons = NO_NEUTRALS,
     ) -> None:
         self.beam, self.mode, self.secondaries, self.batch, self.stopped = beam, mode, secondaries, batch, stopped
         self.sources = Sources(beam, mode)
+        self.neutral = NeutralSource(beam, mesons)
         self.hadrons = hadrons_of(beam)
         self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
+        self._muon_media = {pdg: muon_medium(self._media[-211 * pdg // 13]) for pdg in (13, -13)}
         self._walls = walls(beam.decay_region)
         self._muons, self._pions = passages(13), passages(211)
         self._skin = skin_depth(beam)
@@ -93,30 +104,55 @@ class BeamSimulation:
     def batches(self, seed: int, number: int) -> Iterator[Batch]:
         """Rays of round `number` (0, 1, ...): batches of every component."""
         shares = self.hadrons.shares
-        many = max(shares.values())
+        many = max(BATCHES, *shares.values())
         protons = [self._protons(seed, number * many + part) for part in range(many)]  # shared by the species
+        born: HornBorn = {}
         for pdg, share in shares.items():
             for part in range(share):
-                yield from self._primary(pdg, protons[part], seed, number * share + part)
-        yield from self._short_kaons(protons[0], seed, number)
+                yield from self._primary(pdg, protons[part], seed, number * share + part, born)
+        yield from self._short_kaons(protons[0], seed, number, born)
         if self.secondaries:
-            yield from self._nucleons(protons[0], seed, number)
+            yield from self._nucleons(protons[0], seed, number, born)
+        for (pdg, origin), parts in born.items():
+            yield from self._horn_muons(pdg, origin, gathered(parts), seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
             at_rest = stopped_kaons(self.stopped, self.beam.absorber, 2 * self.batch)  # as many as other rays
-            yield Batch(321, STOPPED, f"{self.beam.name}/absorber/321", number, at_rest)
+            label = f"{self.beam.name}/absorber/321"
+            yield Batch(321, STOPPED, label, number, self._lived(at_rest, 321, label, seed, number))
+        for pdg in self.neutral.wanted.species:
+            for part in range(BATCHES):
+                yield self._neutral(pdg, protons[part], seed, number * BATCHES + part)
 
     def _numbers(self, label: str, seed: int, number: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         low, high = split_index(np.arange(number * self.batch, (number + 1) * self.batch))
         return jnp.asarray(channel_key(seed, label)), jnp.asarray(low), jnp.asarray(high)
 
-    def _carry(self, pdg: int, start: Start, at: tuple[jax.Array, jax.Array, jax.Array]) -> Outcome:
+    def _carry(self, pdg: int, start: Start, time: jax.Array, at: tuple[jax.Array, jax.Array, jax.Array]) -> Flown:
+        """What becomes of particles that start at `time` (ns)."""
         outcome: Outcome = propagate(start, self._media[pdg], *at, self._skin)
-        return outcome
+        found: Flown = timed(outcome, start, time, jnp.asarray(MASSES[pdg]))
+        return found
+
+    def _lived(self, rays: Rays, pdg: int, label: str, seed: int, number: int) -> Rays:
+        """Rays of particles at rest after their life."""
+        n = rays.weight.shape[0]
+        low, high = split_index(np.arange(number * n, (number + 1) * n))
+        key = jnp.asarray(channel_key(seed, label + "/life"))
+        found: Rays = after_rest(rays, jnp.asarray(CTAU_CM[abs(pdg)]), key, jnp.asarray(low), jnp.asarray(high))
+        return found
 
     def _decays(
-        self, pdg: int, origin: int, outcome: Outcome, extrapolated: jax.Array, label: str, seed: int, number: int
+        self,
+        pdg: int,
+        origin: int,
+        outcome: Flown,
+        extrapolated: jax.Array,
+        label: str,
+        seed: int,
+        number: int,
+        horn_born: HornBorn,
     ) -> Iterator[Batch]:
-        """Rays of a species and of its daughters that decay to neutrinos."""
+        """Rays of a species and of its daughters that decay to neutrinos; muons of pions in horns go to `horn_born`."""
         at = self._numbers(label + "/decay", seed, number)
         mass, ctau = jnp.asarray(MASSES[pdg]), jnp.asarray(CTAU[pdg])
         rays = rays_of(outcome, extrapolated, mass, ctau, self._walls, *at)
@@ -142,28 +178,34 @@ class BeamSimulation:
             remember = jnp.asarray(float(made.polarised))
             found, born = daughters(rays, *map(jnp.asarray, numbers), self._walls, key, *twice, remember)
             parent = pdg if made.polarised else 0
+            if muon and abs(pdg) == 211:
+                first, found, born = split(found, born)
+                horn_born.setdefault((kind, origin), []).append(first)
             yield Batch(kind, origin if muon else KAON, tag, number, found, parent)
             if muon:
                 yield from self._in_walls(kind, origin, found, born, tag, seed, number, twice, parent, mass)
         ends = outcome, extrapolated, mass, ctau, self._walls.gas
         if pdg == 211:  # not pi-, which a nucleus takes
             resting = pions_at_rest(*ends, self._pions, self._walls)
+            resting = self._lived(resting, 211, label + "/rest", seed, number)
             yield Batch(211, STOPPED, label + "/rest", number, resting)
-            yield Batch(-13, STOPPED, label + "/rest/muon", number, resting)
+            tag = label + "/rest/muon"
+            yield Batch(-13, STOPPED, tag, number, self._lived(resting, 13, tag, seed, number))
         if pdg == 321:  # not K-
             at = self._numbers(label + "/rest", seed, number)
             resting = kaons_at_rest(*ends, self._walls, *at)
             if self.beam.absorber is not None:  # those of the absorber come as a number per proton
                 kept = jnp.where(resting.z < self.beam.absorber - 1, resting.weight, 0.0)
                 resting = resting._replace(weight=kept)
-            yield Batch(321, STOPPED, label + "/rest", number, resting)
+            tag = label + "/rest"
+            yield Batch(321, STOPPED, tag, number, self._lived(resting, 321, tag, seed, number))
 
     def _in_walls(
         self,
         pdg: int,
         origin: int,
         rays: Rays,
-        born: Place,
+        born: TimedPlace,
         label: str,
         seed: int,
         number: int,
@@ -182,146 +224,97 @@ class BeamSimulation:
         moving, resting = (jax.tree.map(lambda a, part=part: a[part], both) for part in (slice(n), slice(n, None)))
         yield Batch(pdg, origin, label + "/wall", number, moving, before)
         if pdg == -13:
-            yield Batch(pdg, STOPPED, label + "/rest", number, resting, before)
+            tag = label + "/rest"
+            yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number), before)
 
-    def _protons(self, seed: int, number: int) -> Place:
+    def _protons(self, seed: int, number: int) -> TimedPlace:
         """Where beam protons interact, one per particle of a batch."""
         return self.sources.interactions(*self._numbers(f"{self.beam.name}/protons", seed, number))
 
-    def _primary(self, pdg: int, protons: Place, seed: int, number: int) -> Iterator[Batch]:
+    def _horn_muons(self, pdg: int, origin: int, born: Born, seed: int, number: int) -> Iterator[Batch]:
+        """Muons that start in target and horns: as those of `_decays` behind them."""
+        label = f"{self.beam.name}/horn/{origin}/{pdg}"
+        start, at = started(born), self._numbers(label, seed, number)
+        outcome: Outcome = propagate(start, self._muon_media[pdg], *at, self._skin)
+        flown: Flown = timed(outcome, start, born.place.time, jnp.asarray(MASS_MUON))
+        at = self._numbers(label + "/decay", seed, number)
+        rays, leaving, there, resting = flown_rays(born, flown, self._walls, *at)
+        pion = -211 * pdg // 13
+        yield Batch(pdg, origin, label, number, rays, pion)
+        low, high = split_index(np.arange(2 * number * self.batch, 2 * (number + 1) * self.batch))
+        words, mass = (jnp.asarray(low), jnp.asarray(high)), jnp.asarray(MASSES[211])
+        yield from self._in_walls(pdg, origin, leaving, there, label, seed, number, words, pion, mass)
+        if pdg == -13:
+            tag = label + "/stop"
+            yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number))
+
+    def _primary(self, pdg: int, protons: TimedPlace, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         label = f"{self.beam.name}/primary/{pdg}"
         at = self._numbers(label, seed, number)
-        start, extrapolated = self.sources.mesons_of(pdg, 2212, protons, *at)
+        start, extrapolated = self.sources.mesons_of(pdg, 2212, protons.place, *at)
         start = start._replace(weight=start.weight / (self.hadrons.shares[pdg] * self.batch))
-        outcome = self._carry(pdg, start, at)
-        yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number)
+        outcome = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at)
+        yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number, born)
         if self.secondaries and abs(pdg) == 211:
             for same in (True, False):
                 new = pdg if same else -pdg
                 tag = f"{label}/tertiary/{new}"
                 at = self._numbers(tag, seed, number)
                 spectrum = self.hadrons.pions[same] if self.hadrons.pions else None
-                start = pions_of_pions(outcome.interaction, *at, same=same, spectrum=spectrum)
+                start = pions_of_pions(outcome.interaction.place, *at, same=same, spectrum=spectrum)
                 outside = jnp.ones_like(extrapolated)
-                yield from self._decays(new, TERTIARY, self._carry(new, start, at), outside, tag, seed, number)
+                found = self._carry(new, start, outcome.interaction.time, at)
+                yield from self._decays(new, TERTIARY, found, outside, tag, seed, number, born)
 
-    def _short_kaons(self, protons: Place, seed: int, number: int) -> Iterator[Batch]:
+    def _neutral(self, pdg: int, protons: TimedPlace, seed: int, number: int) -> Batch:
+        """pi0 or eta of beam protons."""
+        label = f"{self.beam.name}/primary/{pdg}"
+        u = uniforms(*self._numbers(label, seed, number), 3)
+        place = protons._replace(weight=protons.weight / (BATCHES * self.batch))
+        return Batch(pdg, PRIMARY, label, number, self.neutral.rays(pdg, place, u))
+
+    def _short_kaons(self, protons: TimedPlace, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         """Pions of K0_S, which are made as K0_L are."""
         label = f"{self.beam.name}/primary/310"
         at = self._numbers(label, seed, number)
-        start, extrapolated = self.sources.mesons_of(130, 2212, protons, *at)
+        start, extrapolated = self.sources.mesons_of(130, 2212, protons.place, *at)
         start = start._replace(weight=start.weight / self.batch)
         for made in daughters_of(310):
             tag = f"{label}/{made.pdg}"
             at = self._numbers(tag, seed, number)
-            pions = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
-            yield from self._decays(made.pdg, KAON, self._carry(made.pdg, pions, at), extrapolated, tag, seed, number)
+            pions, delay = pions_of_short_kaons(start, jnp.asarray(made.momentum), jnp.asarray(made.number), *at)
+            time = proton_time(self.sources.protons, start.z) + delay
+            found = self._carry(made.pdg, pions, time, at)
+            yield from self._decays(made.pdg, KAON, found, extrapolated, tag, seed, number, born)
 
-    def _nucleons(self, protons: Place, seed: int, number: int) -> Iterator[Batch]:
+    def _nucleons(self, protons: TimedPlace, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""
         label = f"{self.beam.name}/nucleon"
-        hits: dict[int, list[Place]] = {pdg: [] for pdg in NUCLEONS}
+        hits: dict[int, list[TimedPlace]] = {pdg: [] for pdg in NUCLEONS}
         first = {}
         for pdg in NUCLEONS:
             at = self._numbers(f"{label}/{pdg}", seed, number)
-            start = self.sources.nucleons_of(pdg, protons, *at)
+            start = self.sources.nucleons_of(pdg, protons.place, *at)
             start = start._replace(weight=start.weight / self.batch)
-            first[pdg] = self._carry(pdg, start, at).interaction
+            first[pdg] = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at).interaction
             hits[pdg].append(first[pdg])
         for parent in NUCLEONS:
             for pdg in NUCLEONS:
                 at = self._numbers(f"{label}/{parent}/{pdg}", seed, number)
-                start = self.sources.nucleons_of(pdg, first[parent], *at)
-                hits[pdg].append(self._carry(pdg, start, at).interaction)
+                start = self.sources.nucleons_of(pdg, first[parent].place, *at)
+                hits[pdg].append(self._carry(pdg, start, first[parent].time, at).interaction)
         for pdg in NUCLEONS:
             place = one_of(tuple(hits[pdg]), *self._numbers(f"{label}/{pdg}/one", seed, number))
             for meson in self.hadrons.of_nucleons:
                 tag = f"{label}/{pdg}/{meson}"
                 at = self._numbers(tag, seed, number)
-                made, extrapolated = self.sources.mesons_of(meson, pdg, place, *at)
-                yield from self._decays(meson, NUCLEON, self._carry(meson, made, at), extrapolated, tag, seed, number)
-
-
-@partial(jax.jit, static_argnames=("polarised",))
-def neutrinos_at(
-    rays: Rays,
-    mass: jax.Array,
-    before_mass: jax.Array,
-    branching: jax.Array,
-    quantiles: jax.Array,
-    at: Window,
-    key: jax.Array,
-    low: jax.Array,
-    high: jax.Array,
-    polarised: str,
-) -> tuple[jax.Array, jax.Array]:
-    """Energy (GeV) and flux (cm^-2 per proton) of one neutrino of every ray, at a random point of a window. (n,)."""
-    u = uniforms(key, low, high, 4)
-    d = point_in(at, u[0], u[1], u[3]).plus(Vector(-rays.x, -rays.y, -rays.z))
-    far = d.norm()
-    n = d.scale(1 / far)
-    p = rays.momentum
-    parent = four(jnp.sqrt(p.dot(p) + mass * mass), p)
-    star = table_lookup(quantiles, u[2] * (quantiles.shape[0] - 1))
-    energy, per_solid_angle = seen_from(parent, mass, star, n)
-    flux = rays.weight * branching * per_solid_angle / (far * far)
-    if polarised:
-        q = rays.before
-        source = four(jnp.sqrt(q.dot(q) + before_mass * before_mass), q)
-        cosine = muon_spin_cosine(parent, source, mass, n)
-        flux = flux * muon_decay_factor(2 * star / mass, cosine, polarised == "e")
-    return energy, flux
-
-
-@dataclass(frozen=True, eq=False)
-class BeamFlux:
-    """Flux at a detector: content and variance per bin of `edges` (GeV), cm^-2 POT^-1.
-
-    Both are keyed by (neutrino, parent, origin).
-    parent: PDG code of the particle that decays to the neutrino; origin: index into `rays.ORIGINS`.
-    """
-
-    beam: str
-    mode: str
-    detector: str
-    tracks: int
-    content: dict[tuple[int, int, int], Array]
-    variance: dict[tuple[int, int, int], Array]
-    edges: Array = field(default_factory=lambda: EDGES)
-
-    def total(self, pdg: int, parent: int | None = None, origin: int | None = None) -> tuple[Array, Array]:
-        """Content and error per bin of a flavour, from one parent and one origin or from all."""
-        keys = [k for k in self.content if k[0] == pdg and parent in (None, k[1]) and origin in (None, k[2])]
-        zero = np.zeros(len(self.edges) - 1)
-        return sum((self.content[k] for k in keys), zero), np.sqrt(sum((self.variance[k] for k in keys), zero))
-
-    def document(self) -> dict[str, Any]:
-        """`{beam, mode, detector, edges_GeV, unit, particles, origins, rows}`, the JSON of `darkhorn flux`."""
-        names = {"beam": self.beam, "mode": self.mode, "detector": self.detector, "particles": self.tracks}
-        unit = "cm^-2 POT^-1 per bin"
-        return names | {
-            "edges_GeV": self.edges.tolist(),
-            "unit": unit,
-            "origins": self.origins(),
-            "rows": self.rows(),
-        }
-
-    def origins(self) -> dict[str, float]:
-        """Share of each of `rays.ORIGINS` in the flux of nu_mu (anti-nu_mu in antineutrino mode)."""
-        pdg = -14 if self.mode == "antineutrino" else 14
-        all_ = float(self.total(pdg)[0].sum())
-        kept = sorted({k[2] for k in self.content} - {-1})  # -1: not known
-        return {ORIGINS[o]: float(self.total(pdg, origin=o)[0].sum()) / all_ if all_ > 0 else 0.0 for o in kept}
-
-    def rows(self) -> list[dict[str, Any]]:
-        """`{pdg, parent, content, error}` per neutrino flavour and parent, and its total (parent "total")."""
-        found = []
-        for pdg in (14, -14, 12, -12):
-            for parent in [*sorted({k[1] for k in self.content if k[0] == pdg}), None]:
-                content, error = self.total(pdg, parent)
-                name = "total" if parent is None else parent
-                found.append({"pdg": pdg, "parent": name, "content": content.tolist(), "error": error.tolist()})
-        return found
+                made, extrapolated = self.sources.mesons_of(meson, pdg, place.place, *at)
+                found = self._carry(meson, made, place.time, at)
+                yield from self._decays(meson, NUCLEON, found, extrapolated, tag, seed, number, born)
+            for meson in self.neutral.wanted.species:
+                tag = f"{label}/{pdg}/{meson}"
+                u = uniforms(*self._numbers(tag, seed, number), 3)
+                yield Batch(meson, NUCLEON, tag, number, self.neutral.rays(meson, place, u))
 
 
 def beamline(name: str) -> Beamline:

@@ -1,6 +1,7 @@
 """Where particles start: mesons and leading nucleons of protons on target, and of interactions of their products."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from darkhorn.fluxes.beam_hadrons import HadronModel, hadron_model
 from darkhorn.fluxes.hadron_cross_sections import MASSES
-from darkhorn.fluxes.hadron_production import NeutralKaon, Production
+from darkhorn.fluxes.hadron_production import NeutralKaon, NeutralPion, Production
 from darkhorn.fluxes.secondary_production import (
     NUCLEON_PT,
     OTHER_CHARGE,
@@ -21,6 +22,7 @@ from darkhorn.fluxes.secondary_production import (
     nucleon_quantiles,
 )
 from darkhorn.generator.beams.propagate import Medium, Place, Start, medium, propagate, skin_depth
+from darkhorn.generator.beams.rays import TimedPlace, seconds_per_length
 from darkhorn.generator.streams import uniforms
 from darkhorn.geometry.beamlines import Beamline
 from darkhorn.kernels.constants import MASS_PROTON
@@ -68,6 +70,9 @@ def protons(beam: Beamline) -> Protons:
 def differential(made: Production, p: jax.Array, theta: jax.Array, beam: jax.Array) -> jax.Array:
     """d2sigma/dp dOmega in mb/(GeV/c)/sr of a species, on the nucleus of its coefficients. Shapes broadcast."""
     c = made.density
+    if isinstance(c, NeutralPion):
+        positive, negative = (differential(replace(made, density=one), p, theta, beam) for one in c)
+        return (positive + negative) / 2
     if isinstance(c, FeynmanScaling):
         return feynman_scaling(p, theta, beam, c, made.mass, made.recoil)
     if isinstance(c, Bmpt):
@@ -85,13 +90,15 @@ def production_cells(
     rows: int = 32,
     crowding: float = 1.0,
     forward: float = 0.0,
+    widest: float = WIDEST,
 ) -> Cells:
     """Cells in x = p/(p_B - 1 GeV/c) and theta for protons of a momentum, with more fast mesons than are made.
 
     crowding: power of the even steps in which both are tabulated; more than 1 for mesons that are slow and forward.
     forward: how many times more of those within their decay angle, m/p, which reach a detector on the axis unfocused.
+    widest: largest angle, rad.
     """
-    x, theta = np.linspace(0, 1, 201) ** crowding, WIDEST * np.linspace(0, 1, 241) ** crowding
+    x, theta = np.linspace(0, 1, 201) ** crowding, widest * np.linspace(0, 1, 241) ** crowding
     area = np.outer(np.diff(x), np.diff(theta))
     at, angle = np.meshgrid(0.5 * (x[1:] + x[:-1]), 0.5 * (theta[1:] + theta[:-1]), indexing="ij")
     p = at * (momentum - 1)
@@ -133,32 +140,74 @@ class Hashable:
         self.production = production
 
 
-@partial(jax.jit, static_argnames=("made",))
-def _mesons(
-    place: Place, cells: Cells, made: Hashable, sigma: jax.Array, beam: jax.Array, u: jax.Array
-) -> tuple[Start, jax.Array]:
-    """Mesons of the nucleons at `place`; sigma: cross-section to which densities are normalised, mb. u: (3, n).
+class Drawn(NamedTuple):
+    """Mesons about the direction of the nucleon that made them: momentum (GeV/c), angle (rad), number per interaction,
+    and whether they are outside the range of the data. (n,)
+    """
+
+    momentum: jax.Array
+    theta: jax.Array
+    number: jax.Array
+    extrapolated: jax.Array
+
+
+def drawn(
+    nucleon: jax.Array,
+    cells: Cells,
+    made: Hashable,
+    sigma: jax.Array,
+    beam: jax.Array,
+    u: jax.Array,
+    widest: float = WIDEST,
+) -> Drawn:
+    """Mesons of nucleons of momentum `nucleon`; sigma: cross-section to which densities are normalised, mb. u: (2, n).
 
     Angles of the cells are for protons of momentum `beam`; those of slower nucleons are wider in proportion.
     """
     production = made.production
-    nucleon = place.momentum.norm()
     x, angle, density = sample_cells(cells, u[0], u[1])
     wider = jnp.maximum(beam / jnp.maximum(nucleon, 1e-3), 1.0)
-    theta = jnp.minimum(angle * wider, WIDEST)
+    theta = jnp.minimum(angle * wider, widest)
     top = jnp.maximum(nucleon - 1, 0.0)
     p = jnp.maximum(x * top, 1e-3)
     made_here = 2 * jnp.pi * jnp.sin(theta) * differential(production, p, theta, jnp.maximum(nucleon, 1.2)) * top
     fast = nucleon > SLOWEST_NUCLEON
-    allowed = fast & (angle * wider <= WIDEST * (1 + 1e-9))
+    allowed = fast & (angle * wider <= widest * (1 + 1e-9))
     weight = jnp.where(allowed, made_here * wider / (density * sigma), 0.0)
-    start = _leave(place, p, theta, u[2], weight)
     if production.fitted is None:
         extrapolated = jnp.ones_like(fast)
     else:
         (p0, p1), (t0, t1) = production.fitted
         extrapolated = ~((p > p0) & (p < p1) & (theta > t0) & (theta < t1))
-    return start, extrapolated
+    return Drawn(p, theta, weight, extrapolated)
+
+
+@partial(jax.jit, static_argnames=("made",))
+def _mesons(
+    place: Place, cells: Cells, made: Hashable, sigma: jax.Array, beam: jax.Array, u: jax.Array
+) -> tuple[Start, jax.Array]:
+    """Mesons of the nucleons at `place`, as `drawn`. u: (3, n)."""
+    found = drawn(place.momentum.norm(), cells, made, sigma, beam, u)
+    return _leave(place, found.momentum, found.theta, u[2], found.number), found.extrapolated
+
+
+def proton_interactions(
+    beam: Protons, through: Medium, skin: float | None, key: jax.Array, low: jax.Array, high: jax.Array
+) -> Place:
+    """Where protons of a beam interact, with the probability to do so: in target, horns or air, after energy loss, and
+    after elastic and quasi-elastic scattering. through: what protons meet.
+    """
+    other = key ^ jnp.uint32(0x70726F74)  # a stream of its own: what they make is carried with the numbers of key
+    start = protons_on_target(beam, other, low, high)
+    place: Place = propagate(start, through, other, low, high, skin).interaction
+    return place
+
+
+def interacting_share(beam: Beamline, points: int = 1 << 13) -> float:
+    """Interactions of beam protons per proton on target, without horn current: the mean over `points`, to 0.3 %."""
+    numbers = jnp.zeros(2, jnp.uint32), jnp.arange(points, dtype=jnp.uint32), jnp.zeros(points, jnp.uint32)
+    found = proton_interactions(protons(beam), medium(beam, 2212, "off"), skin_depth(beam), *numbers)
+    return float(jnp.mean(found.weight))
 
 
 @partial(jax.jit, static_argnames=("pdg",))
@@ -181,7 +230,7 @@ def _nucleons(place: Place, quantiles: jax.Array, number: jax.Array, pdg: int, u
 
 
 @jax.jit
-def one_of(places: tuple[Place, ...], key: jax.Array, low: jax.Array, high: jax.Array) -> Place:
+def one_of(places: tuple[TimedPlace, ...], key: jax.Array, low: jax.Array, high: jax.Array) -> TimedPlace:
     """One of several places per particle, chosen with probability proportional to its weight, with their sum as weight:
     the expectation of anything that follows is that of keeping all. Shapes (n,).
     """
@@ -220,6 +269,11 @@ def pions_of_pions(
     return start._replace(weight=jnp.where((pt < p) & (p > 0.06), start.weight, 0.0))
 
 
+def proton_time(protons: Protons, z: jax.Array) -> jax.Array:
+    """Time (ns) at which a beam proton that crossed z = 0 at 0 is at z (cm). Shapes: that of z."""
+    return z * seconds_per_length(protons.momentum, MASS_PROTON)
+
+
 class Sources:
     """Everything that starts a particle in one beam, with tables made once. mode: of the beam, see `medium`."""
 
@@ -239,18 +293,14 @@ class Sources:
             number, table = nucleon_quantiles(pdg)
             self._quantiles[pdg] = number, jnp.asarray(table)
 
-    def interactions(self, key: jax.Array, low: jax.Array, high: jax.Array) -> Place:
-        """Where protons of the beam interact, with the probability to do so: in target, horns or air, after energy
-        loss, and after elastic and quasi-elastic scattering.
-        """
-        other = key ^ jnp.uint32(0x70726F74)  # a stream of its own: what they make is carried with the numbers of key
-        start = protons_on_target(self.protons, other, low, high)
-        place: Place = propagate(start, self._through, other, low, high, self._skin).interaction
-        return place
+    def interactions(self, key: jax.Array, low: jax.Array, high: jax.Array) -> TimedPlace:
+        """Where and when protons of the beam interact; see `proton_interactions`."""
+        place = proton_interactions(self.protons, self._through, self._skin, key, low, high)
+        return TimedPlace(*place, proton_time(self.protons, place.z))
 
     def mesons(self, pdg: int, key: jax.Array, low: jax.Array, high: jax.Array) -> tuple[Start, jax.Array]:
         """Mesons from beam protons, weights per proton on target; and whether each is outside the fitted range."""
-        return self.mesons_of(pdg, 2212, self.interactions(key, low, high), key, low, high)
+        return self.mesons_of(pdg, 2212, self.interactions(key, low, high).place, key, low, high)
 
     def nucleons_of(self, pdg: int, place: Place, key: jax.Array, low: jax.Array, high: jax.Array) -> Start:
         """Leading protons or neutrons of nucleons that interacted at `place`."""

@@ -7,7 +7,9 @@ Root attributes  schema "darkhorn-rays", schema_version, n_rays, pot (protons on
 """
 
 import datetime
+import hashlib
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from darkhorn.generator.card_io import HDF5_SIGNATURE
 from darkhorn.generator.files.output import new_file
 from darkhorn.kernels.errors import InputError
 
-SCHEMA, SCHEMA_VERSION = "darkhorn-rays", "1.0.0"
+SCHEMA, SCHEMA_VERSION = "darkhorn-rays", "1.1.0"  # 1.1: times
 _ALLOWED = "a ray file of darkhorn (.h5), a dk2nu or a gsimple file (.root)"
 
 
@@ -53,7 +55,21 @@ def read_rays(*paths: str | Path) -> RayTable:
     Several files are one larger simulation: see `fluxes.rays.joined`. Raises InputError for a missing, foreign, newer
     or broken file, and for files that do not belong together.
     """
-    return joined([_read(Path(path)) for path in paths], ", ".join(map(str, paths)))
+    return joined([_with_record(_read(Path(path)), Path(path)) for path in paths], ", ".join(map(str, paths)))
+
+
+def _with_record(table: RayTable, path: Path) -> RayTable:
+    """The table with what names its file: header["files"] = [{name, format, sha256, n_rays, pot}]. The files that the
+    file itself was made of move to "made_of".
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    kind = table.header.get("format", SCHEMA)
+    header = {key: value for key, value in table.header.items() if key not in ("format", "files")}
+    if "files" in table.header:
+        header["made_of"] = table.header["files"]
+    header["files"] = [{"name": path.name, "format": kind, "sha256": digest, "n_rays": len(table), "pot": table.pot}]
+    return replace(table, header=header)
 
 
 def _read(path: Path) -> RayTable:
@@ -84,7 +100,8 @@ def _stored(file: h5py.File, path: Path) -> RayTable:
     stored = str(attributes["schema_version"])
     if int(stored.split(".")[0]) > int(SCHEMA_VERSION.split(".")[0]):
         raise InputError(str(path), f"schema version {stored}", f"up to {SCHEMA_VERSION}", "Upgrade darkhorn.")
-    columns = {name: np.asarray(file[f"rays/{name}"][()]) for name, *_ in COLUMNS}
+    old = tuple(map(int, stored.split(".")[:2])) < (1, 1)
+    columns = {name: np.asarray(file[f"rays/{name}"][()]) for name, *_ in COLUMNS if not (old and name == "time")}
     if any(len(values) != int(attributes["n_rays"]) for values in columns.values()):
         raise ValueError("columns of another length than n_rays")
     frame = str(attributes["frame"])

@@ -153,6 +153,7 @@ def build(card: RunCard) -> Build:
             "rotation": [list(row) for row in exp.detector.rotation],
             "baseline_cm": exp.detector.baseline_cm,
         },
+        rays=exp.ray_record,
         citations=("darkhorn", "NuHepMC:2023"),
         cross_section=_no_cross_section,
     )

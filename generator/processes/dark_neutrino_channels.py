@@ -259,6 +259,7 @@ def build_of(
             "rotation": [list(row) for row in exp.detector.rotation],
             "baseline_cm": exp.detector.baseline_cm,
         },
+        rays=exp.ray_record,
         citations=(*citations, *nucleon_references(card.physics.model_dump())),
         cross_section=per_nucleus,
     )

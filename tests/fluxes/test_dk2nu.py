@@ -54,6 +54,28 @@ def test_muons_without_polarisation_are_isotropic(tmp_path: Path, rng: np.random
     assert not any(table[f"spin_{a}"].any() for a in "xyz")
 
 
+def test_times_are_those_of_the_ancestors(tmp_path: Path, rng: np.random.Generator) -> None:
+    """The neutrino starts when its parent decays; the proton starts at its own time, 10 cm in front of z = 0. Entries
+    without ancestors, or whose decay would be faster than light, have no time.
+    """
+    d = decays(rng, 14)
+    light = np.sqrt(d["vx"] ** 2 + d["vy"] ** 2 + (d["vz"] + 10) ** 2) / 29.9792458
+    late = rng.uniform(0.2, 20, 14)
+    late[5] = -3.0
+    startt = [[2.0, 2.5, 2.0 + a + b] for a, b in zip(light, late, strict=True)]
+    starts = {"startx": [[0.0] * 3] * 14, "starty": [[0.0] * 3] * 14, "startz": [[-10.0, 5.0, 60.0]] * 14}
+    lists = {"startt": startt, **starts}
+    for values in lists.values():
+        values[9] = []
+    found = read_dk2nu(write_dk2nu(tmp_path / "a.root", d, ancestors=lists))["time"]
+    known = ~np.isin(np.arange(14), (5, 9))
+    np.testing.assert_array_equal(np.isnan(found), ~known)
+    np.testing.assert_allclose(found[known], (light + late - 10 / 29.9792458)[known], rtol=1e-12)
+    del lists["startz"]
+    assert np.isnan(read_dk2nu(write_dk2nu(tmp_path / "b.root", d, ancestors=lists))["time"]).all()
+    assert np.isnan(read_dk2nu(write_dk2nu(tmp_path / "c.root", d))["time"]).all()
+
+
 def test_several_files_are_one(tmp_path: Path, rng: np.random.Generator) -> None:
     """Protons add up, over the entries of a merged file and over files; each ray counts once per proton of all."""
     d = decays(rng)

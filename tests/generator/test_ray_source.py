@@ -1,5 +1,6 @@
 """Rays as the source of a card: every neutrino is that of its ray at the place of the scattering."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from ray_files import decays, published_weight
 from darkhorn.fluxes.rays import RayTable, ray_table
 from darkhorn.generator.chain import Chain
 from darkhorn.generator.experiment import detector_of, experiment
-from darkhorn.generator.files.ray_file import write_rays
+from darkhorn.generator.files.ray_file import read_rays, write_rays
+from darkhorn.generator.header import Header
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE
 from darkhorn.generator.ray_source import RAY_FLUX, RAY_SIGHT, _thinned, for_source
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.simulation import Simulation
-from darkhorn.generator.stages import DECAY_PLACE, FLUX, LINE_OF_SIGHT, SIGHT_OF_DECAY, TARGETS
+from darkhorn.generator.stages import DECAY_PLACE, FLUX, LINE_OF_SIGHT, SIGHT_OF_DECAY, TARGETS, TIME
 from darkhorn.geometry import numi
 from darkhorn.geometry.detectors import to_beam
 from darkhorn.kernels.errors import InputError
@@ -91,6 +93,35 @@ def test_flux_and_energy_at_the_scattering_are_those_of_the_ray(
         assert (chance[: np.sum(d["ntype"] == pdg)] > 0).all()  # every ray can come, however small its flux
 
 
+def test_times_of_events_are_those_of_the_rays(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Scattering: time of the ray + flight of the neutrino + time of the proton, of which there is one here. Rays
+    without a time are as fast as light from z = 0 of the beam.
+    """
+    made = table(decays(rng))
+    time = rng.uniform(0, 500, len(made))
+    time[::3] = np.nan
+    write_rays(replace(made, columns={**made.columns, "time": time}), tmp_path / "rays.h5")
+    source = {"kind": "rays", "file": str(tmp_path / "rays.h5")}
+    card = load_card({**CARD, "source": source, "detector": FRAME})
+    exp = experiment(card)
+    params = {"flux": exp.flux_params(14, 0.02), "beam": exp.beam[14], "spill": exp.spill, "parent_gamma_per_gev": 30.0}
+    params = jax.tree.map(jnp.asarray, params)
+    state, _ = RAY_FLUX.run(params, {}, [jnp.asarray(np.linspace(1e-6, 1 - 1e-6, 300))])
+    state |= {f"scatter_{a}": jnp.asarray(rng.uniform(-100, 100, 300)) for a in "xyz"}
+    state |= RAY_SIGHT.run(params, state, [])[0]
+    state |= {"flight": jnp.full(300, 90.0), "n4_e": jnp.full(300, 0.5), "n4_pz": jnp.full(300, 0.3)}
+    state |= {"n4_px": jnp.zeros(300), "n4_py": jnp.zeros(300)}
+    found = TIME.run(params, state, [jnp.full(300, 0.5)])[0]
+    star = np.asarray(params["flux"]["energy_star"])[np.asarray(state["ray"])]
+    entry = [int(np.flatnonzero(made["energy_star"] == e)[0]) for e in star]
+    light = np.sqrt(sum(made[a] ** 2 for a in "xyz")) / 29.9792458
+    born = np.where(np.isnan(time), light, time)[entry]
+    assert 0 < np.mean(np.isnan(time)[entry]) < 1
+    scatter = np.asarray(found["scatter_t"])
+    np.testing.assert_allclose(scatter, born + np.asarray(state["baseline"]) / 29.9792458, rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(found["decay_t"]) - scatter, 90 / 29.9792458 * 0.5 / 0.3, rtol=1e-10)
+
+
 def test_histogram_is_the_flux_in_the_volume(tmp_path: Path, rng: np.random.Generator) -> None:
     """Each ray 400 times with 1/400 of its weight: the mean over the volume, to the spread of the two samples."""
     d = decays(rng, 70)
@@ -149,6 +180,10 @@ def test_chains() -> None:
         ({"kind": "beamline", "beam": "bnb"}, "mode"),
         ({"kind": "beamline", "beam": "bnb", "mode": "off"}, "antineutrino"),
         ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "particles": 0}, "from 1"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": ["pi+"]}, "pi0"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": "pi0"}, "brackets"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "mesons": ["eta"], "eta_per_pi0": 0}, "> 0"),
+        ({"kind": "beamline", "beam": "bnb", "mode": "neutrino", "pi0_per_pot": 0.9}, "only with `mesons`"),
         ({"kind": "raise", "file": "rays.h5"}, "rays"),
     ],
 )
@@ -177,6 +212,57 @@ def test_detectors_stand_in_the_frame_of_numi(name: str) -> None:
     point = (120.0, -30.0, 500.0)
     assert to_beam(detector_of(card), *point) == pytest.approx(numi.to_beam(numi.PLACES[name], point), abs=1e-9)
     assert detector_of(load_card(name)).origin_cm != detector_of(card).origin_cm
+
+
+def test_the_header_names_the_ray_files(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Hash, format, protons and number of rays, of every file; files made of others keep their names. The hash of a run
+    changes with them.
+    """
+    made = table(decays(rng))
+    paths = [tmp_path / name for name in ("a.h5", "b.h5")]
+    for path in paths:
+        write_rays(replace(made, pot=2e5), path)
+    card = load_card({**CARD, "source": {"kind": "rays", "file": [str(path) for path in paths]}})
+    record = experiment(card).ray_record
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    expected = {"format": "darkhorn-rays", "n_rays": len(made), "pot": 2e5}
+    assert record["files"] == [{"name": p.name, "sha256": d, **expected} for p, d in zip(paths, digests, strict=True)]
+    assert (record["pot"], record["n_rays"]) == (4e5, 2 * len(made))
+    flux = experiment(card).rays[14].flux
+    assert record["flux_error"]["14"] == pytest.approx(np.sqrt(np.sum(flux**2)) / np.sum(flux))
+    write_rays(read_rays(*paths), tmp_path / "both.h5")
+    again = read_rays(tmp_path / "both.h5").header
+    assert ([f["sha256"] for f in again["made_of"]], len(again["files"])) == (digests, 1)
+    header = Header(extra={"rays": record})
+    assert header.run_hash() != Header().run_hash()
+    other = {**record, "files": [{**record["files"][0], "sha256": "0"}]}
+    assert header.run_hash() != header.replace(extra={"rays": other}).run_hash()
+
+
+@pytest.mark.study
+def test_the_error_of_a_rate_is_the_spread_of_ray_samples(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Rates of 16 samples of 60 pions each: their spread against the mean of their errors, 15 degrees of freedom; the
+    rays make nearly all of it. A ratio of 2 in the error would be seen.
+    """
+    rates, errors = [], []
+    for _ in range(16):
+        n = 60
+        zero = np.zeros(n)
+        columns = {"x": zero, "y": zero, "z": rng.uniform(0, 4000, n), "px": rng.normal(0, 0.03, n)}
+        columns |= {"py": rng.normal(0, 0.03, n), "pz": rng.uniform(1, 4, n), "weight": rng.exponential(size=n) / n}
+        columns |= {"nu_pdg": zero + 14, "parent_pdg": zero + 211, "energy_star": zero + 0.029792}
+        path = tmp_path / "rays.h5"
+        write_rays(ray_table(columns, where="test", source="test"), path, overwrite=True)
+        simulation = Simulation.from_card(load_card({**CARD, "source": {"kind": "rays", "file": str(path)}}))
+        found = simulation.rate(precision=1e-2)
+        assert found["error"] == pytest.approx(np.hypot(found["error_integration"], found["error_rays"]))
+        assert found["channels"][0]["error"] > 0.05 * found["channels"][0]["events"]
+        rates.append(found["events"])
+        errors.append(found["error"])
+    assert simulation.run(100).header.extra["rays"]["n_rays"] == 60
+    assert found["error_integration"] < 0.2 * found["error_rays"]
+    ratio = np.std(rates, ddof=1) / np.sqrt(np.mean(np.square(errors)))
+    assert 0.4 < ratio < 1.8  # chi^2 of 15: 1e-4 in all, were rates normal
 
 
 @pytest.mark.slow

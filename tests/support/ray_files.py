@@ -49,14 +49,19 @@ def decays(rng: np.random.Generator, number: int = 40) -> dict[str, NDArray[Any]
 
 def write_dk2nu(
     path: Path, d: dict[str, NDArray[Any]], pots: tuple[float, ...] = (1e5,), prefix: str = "decay.",
-    leave_out: tuple[str, ...] = (), meta: bool = True,
+    leave_out: tuple[str, ...] = (), meta: bool = True, ancestors: dict[str, list[list[float]]] | None = None,
 ) -> Path:  # fmt: skip
-    """The file that a simulation with these decays writes; `prefix` of the branches."""
+    """The file that a simulation with these decays writes; `prefix` of the branches; ancestors: startt, startx, ..."""
     import uproot
 
     with uproot.recreate(path) as file:
         columns = {f"{prefix}{name}": values for name, values in d.items() if name not in leave_out}
-        types = {name: values.dtype for name, values in columns.items()}
+        types: dict[str, Any] = {name: values.dtype for name, values in columns.items()}
+        if ancestors:
+            import awkward
+
+            columns |= {f"ancestor.{name}": awkward.Array(lists) for name, lists in ancestors.items()}
+            types |= {f"ancestor.{name}": "var * float64" for name in ancestors}
         file.mktree("dk2nuTree", types)
         if len(next(iter(columns.values()))):
             file["dk2nuTree"].extend(columns)

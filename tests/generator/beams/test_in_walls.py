@@ -18,8 +18,8 @@ from darkhorn.generator.beams.in_walls import (
     passages,
     pions_at_rest,
 )
-from darkhorn.generator.beams.propagate import CTAU, Outcome, Place
-from darkhorn.generator.beams.rays import Rays, Walls, daughters, fly, joined_rays, walls
+from darkhorn.generator.beams.propagate import CTAU
+from darkhorn.generator.beams.rays import Flown, Rays, TimedPlace, Walls, daughters, fly, joined_rays, walls
 from darkhorn.generator.streams import channel_key
 from darkhorn.geometry.beamlines import BNB
 from darkhorn.kernels.constants import MASS_MUON
@@ -40,16 +40,16 @@ def region() -> Walls:
     return walls(BNB.decay_region)
 
 
-def places(rng: np.random.Generator, p: float = 2.0, spread: float = 0.05) -> Place:
+def places(rng: np.random.Generator, p: float = 2.0, spread: float = 0.05) -> TimedPlace:
     """Particles that leave the horn in all directions of a cone, with weights."""
     slope = rng.normal(0, spread, (2, N))
     pz = p / np.sqrt(1 + np.sum(slope**2, axis=0))
     x, y = (jnp.asarray(rng.normal(0, 5, N)) for _ in range(2))
     momentum = Vector(*map(jnp.asarray, (slope[0] * pz, slope[1] * pz, pz)))
-    return Place(x, y, jnp.full(N, 185.0), momentum, jnp.asarray(rng.uniform(0, 1, N)))
+    return TimedPlace(x, y, jnp.full(N, 185.0), momentum, jnp.asarray(rng.uniform(0, 1, N)), jnp.zeros(N))
 
 
-def in_walls(there: Place, before: Vector, region: Walls) -> Rays:
+def in_walls(there: TimedPlace, before: Vector, region: Walls) -> Rays:
     nothing = jnp.zeros(N, bool)
     made: Rays = muons_in_walls(
         there, before, jnp.asarray(MASSES[211]), MU, nothing, passages(13), region, *numbers("muon")
@@ -75,7 +75,7 @@ def test_no_meson_at_a_wall_is_lost(region: Walls, rng: np.random.Generator) -> 
     leaving = places(rng)
     parts = [jnp.asarray(rng.uniform(0, 1, N)) for _ in range(4)]
     elsewhere = leaving._replace(weight=parts[0])
-    outcome = Outcome(leaving, elsewhere, elsewhere._replace(weight=parts[1]), parts[2], parts[3])
+    outcome = Flown(leaving, elsewhere, elsewhere._replace(weight=parts[1]), parts[2], parts[3])
     nothing = jnp.zeros(N, bool)
     for pdg in (321, 211):
         mass, ctau = jnp.asarray(MASSES[pdg]), jnp.asarray(CTAU[pdg])
@@ -99,9 +99,9 @@ def test_no_meson_at_a_wall_is_lost(region: Walls, rng: np.random.Generator) -> 
 
 @pytest.mark.parametrize(("name", "material"), [("steel", IRON), ("concrete", CONCRETE)])
 def test_passage_against_steps(name: str, material: object) -> None:
-    """A muon of 1.5 GeV/c in steps of 0.02 cm (midpoint rule) until 0.1 GeV/c: length, decays, angle."""
+    """A muon of 1.5 GeV/c in steps of 0.02 cm (midpoint rule) until 0.1 GeV/c: length, decays, angle, time."""
     table = passage(13, name)
-    p, far, ends, variance = 1.5, 0.0, 0.0, 0.0
+    p, far, ends, variance, time = 1.5, 0.0, 0.0, 0.0, 0.0
     momenta = np.geomspace(0.02, 2.0, 4000)
     losses = np.asarray(energy_loss(jnp.asarray(momenta), MASS_MUON, material)) * np.hypot(momenta, MASS_MUON) / momenta  # type: ignore[arg-type]
     radiation = {"steel": 13.84 / 7.874, "concrete": 26.57 / 2.3}[name]
@@ -109,6 +109,7 @@ def test_passage_against_steps(name: str, material: object) -> None:
     while p > 0.1:
         half = p - 0.5 * step * float(np.interp(p, momenta, losses))
         ends += step * MASS_MUON / (half * CTAU_CM[13])
+        time += step * np.hypot(half, MASS_MUON) / (half * 29.9792458)
         variance += step * (0.0136 * np.hypot(half, MASS_MUON) / half**2) ** 2 / radiation
         p -= step * float(np.interp(half, momenta, losses))
         far += step
@@ -119,6 +120,7 @@ def test_passage_against_steps(name: str, material: object) -> None:
 
     assert between(table.distance) == pytest.approx(far, rel=1e-3)
     assert between(table.ends) == pytest.approx(ends, rel=1e-3)
+    assert between(table.time) == pytest.approx(time, rel=1e-3)
     assert between(table.variance) == pytest.approx(variance, rel=2e-3)
 
 

@@ -17,9 +17,10 @@ from goodness import PULL
 
 from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS
+from darkhorn.generator.beams.beam_flux import BeamFlux
 from darkhorn.generator.beams.propagate import Outcome, Place, Start, medium, propagate
 from darkhorn.generator.beams.rays import ORIGINS
-from darkhorn.generator.beams.simulate import BeamFlux, simulate_flux
+from darkhorn.generator.beams.simulate import simulate_flux
 from darkhorn.generator.beams.sources import Sources, pions_of_pions
 from darkhorn.generator.beams.targets import Fin
 from darkhorn.generator.beams.windows import point_in, window

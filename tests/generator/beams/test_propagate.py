@@ -5,8 +5,8 @@ import pytest
 from goodness import ALPHA, assert_follows, ks_probability
 
 from darkhorn.fluxes.hadron_cross_sections import MASSES, STEP, interaction_lengths
-from darkhorn.generator.beams.propagate import CTAU, SLAB, Medium, Outcome, Place, Start, medium, propagate, skin_depth
-from darkhorn.generator.beams.rays import Walls, fly, path_to_wall, walls
+from darkhorn.generator.beams.propagate import CTAU, SLAB, Medium, Outcome, Start, medium, propagate, skin_depth
+from darkhorn.generator.beams.rays import TimedPlace, Walls, fly, path_to_wall, walls
 from darkhorn.generator.beams.sources import Sources, one_of
 from darkhorn.generator.streams import channel_key
 from darkhorn.geometry.beamlines import BNB
@@ -159,7 +159,7 @@ def test_backward_particles_and_starts_in_the_wall_stop(region: Walls) -> None:
 def test_forced_decays(region: Walls, rng: np.random.Generator) -> None:
     n = 50_000
     zero = jnp.zeros(n)
-    place = Place(zero, zero, zero + 185.0, Vector(zero, zero, zero + 3.0), zero + 2.0)
+    place = TimedPlace(zero, zero, zero + 185.0, Vector(zero, zero, zero + 3.0), zero + 2.0, zero)
     mass, ctau = jnp.asarray(MASSES[211]), jnp.asarray(CTAU[211])
     made = fly(place, jnp.asarray(rng.random(n)), mass, ctau, jnp.asarray(np.inf), region)
     length, path = 3.0 / MASSES[211] * CTAU[211], 5031.0 - 185.0
@@ -172,7 +172,8 @@ def test_forced_decays(region: Walls, rng: np.random.Generator) -> None:
 def test_one_of_several_places_keeps_expectations(rng: np.random.Generator) -> None:
     zero = jnp.zeros(N)
     weights = [jnp.asarray(rng.uniform(0, s, N)) for s in (1.0, 2.0, 0.5)]
-    places = tuple(Place(zero + i, zero, zero, Vector(zero, zero, zero + 1), w) for i, w in enumerate(weights))
+    momentum = Vector(zero, zero, zero + 1)
+    places = tuple(TimedPlace(zero + i, zero, zero, momentum, w, zero) for i, w in enumerate(weights))
     chosen = one_of(places, *numbers("one"))
     np.testing.assert_allclose(np.asarray(chosen.weight), np.asarray(sum(weights[1:], weights[0])))
     for i, w in enumerate(weights):

@@ -6,8 +6,9 @@ import pytest
 from goodness import PULL
 
 from darkhorn.fluxes.readers import read_flux_file
+from darkhorn.generator.beams.beam_flux import EDGES, BeamFlux
 from darkhorn.generator.beams.rays import KAON, ORIGINS, PRIMARY, STOPPED, Rays
-from darkhorn.generator.beams.simulate import EDGES, BeamFlux, BeamSimulation, simulate_flux
+from darkhorn.generator.beams.simulate import BeamSimulation, simulate_flux
 from darkhorn.generator.beams.windows import point_in, window
 from darkhorn.generator.files.flux_file import write_flux
 from darkhorn.geometry.beamlines import BNB

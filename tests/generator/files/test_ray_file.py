@@ -16,7 +16,21 @@ def table(rng: np.random.Generator, number: int = 30) -> RayTable:
     columns = {name: rng.normal(size=number) for name in ("x", "y", "z", "px", "py", "pz")}
     columns |= {"nu_pdg": np.zeros(number), "parent_pdg": np.resize([211, -13, 321], number)}
     columns |= {"weight": rng.random(number), "energy_star": np.full(number, np.nan)}
+    columns |= {"time": np.where(np.arange(number) % 4, rng.uniform(0, 1e4, number), np.nan)}
     return ray_table(columns, where="test", source="a test", header={"beam": "bnb", "mode": "neutrino", "seed": 4})
+
+
+def test_files_without_times_are_read(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Schema 1.0 had none: nan. A file that says 1.1 must have them."""
+    path = tmp_path / "rays.h5"
+    write_rays(table(rng), path)
+    with h5py.File(path, "a") as file:
+        del file["rays/time"]
+    with pytest.raises(InputError, match="time"):
+        read_rays(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["schema_version"] = "1.0.0"
+    assert np.isnan(read_rays(path)["time"]).all()
 
 
 def test_there_and_back(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -27,7 +41,7 @@ def test_there_and_back(tmp_path: Path, rng: np.random.Generator) -> None:
         assert found[name].dtype == kind
         np.testing.assert_array_equal(found[name], made[name])
     assert (found.frame, found.relocatable, found.pot) == ("beam", True, 0)
-    assert found.header == made.header
+    assert {key: value for key, value in found.header.items() if key != "files"} == made.header
     assert "a test" in found.source
     with h5py.File(path) as file:
         assert {"schema", "schema_version", "generator_version", "created_utc", "versions"} <= set(file.attrs)
