@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkhorn.fluxes.graphite_cross_sections import MASS_NUMBER, PROTON_ON_CARBON, graphite_table
-from darkhorn.fluxes.hadron_cross_sections import cross_sections, interaction_lengths, matter_table
+from darkhorn.fluxes.hadron_cross_sections import cross_sections, interaction_lengths, matter_table, quasi_elastic
 from darkhorn.fluxes.hadron_production import (
     BERYLLIUM,
     ETA_PER_PI0,
@@ -21,7 +21,6 @@ from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS, PionSpectrum
 from darkhorn.kernels.constants import AVOGADRO
 
 Array = NDArray[np.float64]
-QUASI_ELASTIC = 34.6  # mb: p + Be at 8.89 GeV/c, fit of G4BNB
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +31,10 @@ class HadronModel:
     neutral             pi0 and eta, made only when asked for; eta_per_pi0: eta per pi0 of a beam proton, by default
     shares              batches per round of each: by what their neutrinos need, not by how many there are
     of_nucleons         mesons that secondary nucleons make
-    cross_section       mb: of a beam proton, to which the densities are normalised
+    cross_section       mb: for production by a beam proton, to which the densities are normalised
     length              mean free path of a beam proton for it, cm
-    productive          share of these interactions that make leading nucleons
-    table               rows of cross-sections of a species: (inelastic, elastic) in target and Al, losses, and
-                        quasi-elastic scattering in both; see `graphite_cross_sections`
+    table               rows of cross-sections of a species: (production, elastic) in target and Al, losses, and
+                        quasi-elastic scattering in both; see `hadron_cross_sections.matter_table`
     radiation_length    of the target, cm
     mass_number         of the target
     pions               spectra of pions from pions, by "same charge"; None: the flat guess
@@ -50,7 +48,6 @@ class HadronModel:
     of_nucleons: tuple[int, ...]
     cross_section: float
     length: float
-    productive: float
     table: Callable[[int], Array]
     radiation_length: float
     mass_number: float
@@ -64,18 +61,16 @@ def hadron_model(material: str, momentum: float, density: float) -> HadronModel:
     """Protons of a momentum (GeV/c) on "beryllium" or "graphite" of a density (g/cm3). ValueError for other names."""
     if material == "beryllium":
         at = np.array([momentum])
-        inelastic = float(cross_sections(2212, "Be", at)[0][0])
+        production = float(cross_sections(2212, "Be", at)[0][0] - quasi_elastic(2212, "Be", at)[0])
         return HadronModel(
             BERYLLIUM,
             NEUTRAL_BERYLLIUM,
             ETA_PER_PI0[material],
             {211: 3, -211: 3, 321: 2, -321: 1, 130: 1},
             (211, -211, 321),
-            inelastic,
+            production,
             1 / float(interaction_lengths(2212, "Be", at)[0][0]),
-            (inelastic - QUASI_ELASTIC) / inelastic,
-            # quasi-elastic scattering absorbs here: it is part of the inelastic cross-section
-            lambda pdg: np.pad(matter_table(pdg), ((0, 0), (0, 2))),
+            matter_table,
             65.19 / density,  # radiation lengths: PDG tables of materials
             9.0,
         )
@@ -89,7 +84,6 @@ def hadron_model(material: str, momentum: float, density: float) -> HadronModel:
             (211, -211, 321, -321),
             PROTON_ON_CARBON,
             1 / per_cm,
-            1.0,
             lambda pdg: graphite_table(pdg, density),
             42.70 / density,
             12.011,

@@ -1,6 +1,6 @@
 """Cross-sections of hadrons on graphite and on the aluminium of the horns, 0.2 to 120 GeV/c, for the NuMI beam.
 
-Unlike the tables of the BNB these are production cross-sections: a quasi-elastic interaction knocks a nucleon out and
+As in the tables of the BNB these are production cross-sections: a quasi-elastic interaction knocks a nucleon out and
 leaves the hadron with nearly its momentum, so it deflects, and does not absorb.
 
 Pions, below 8 GeV/c: fits of the simulation of the BNB for Be and Al, taken to C by the power of A that joins the two;
@@ -16,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from darkhorn.fluxes.hadron_cross_sections import CHARGES, LOWEST, MASSES, STEP, cross_sections
+from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP, cross_sections, quasi_elastic
 from darkhorn.kernels.constants import AVOGADRO
-from darkhorn.kernels.hadron_nucleus import Regge, Resonance, regge, resonance
 from darkhorn.kernels.matter import ALUMINIUM, GRAPHITE, energy_loss
 
 Array = NDArray[np.float64]
@@ -28,28 +27,10 @@ MASS_NUMBER = {"Be": 9.012, "C": 12.011, "Al": 26.982}
 _DENSITY_ALUMINIUM = 2.699
 _FITS_END, _CONSTANT_FROM = 8.0, 15.0  # GeV/c
 
-# G4BNB, input/production.in: quasi-elastic part of the inelastic cross-section of pions
-_QUASI_ELASTIC = {
-    (211, "Be"): (Resonance(379.9, 1.2006, 0.557), Regge(-2.377, -81.84, -2.703, 3.173, 0.0, 0.634, 3.784)),
-    (211, "Al"): (Resonance(229.4, 1.1888, 0.1886), Regge(40.38, 89.20, -1.574, 0.335, 0.0, 0.698, 2.134)),
-    (-211, "Be"): (Resonance(188.97, 1.2006, 0.1851), Regge(-1.559, 46.41, -0.633, 1.874, 0.0, 0.626, 2.504)),
-    (-211, "Al"): (Resonance(129.12, 1.1888, 0.305), Regge(32.52, 85.15, -1.225, 1.383, 0.0, 0.633, 2.199)),
-}
 _PION = {"C": 169.3, "Al": 327.8}  # mb: A/(N_A lambda)
 _NUCLEON = {"C": PROTON_ON_CARBON, "Al": 418.0}
 # K+ as in studies of NuMI; K- as pions; K0 between the two
 _KAON = {321: {"C": 152.0, "Al": 300.0}, -321: {"C": 170.0, "Al": 330.0}, 130: {"C": 160.0, "Al": 315.0}}
-
-
-def quasi_elastic(pdg: int, nucleus: str, momentum: Array) -> Array:
-    """Quasi-elastic cross-section in mb of a pion on "Be" or "Al": the fits of the BNB up to 8 GeV/c, constant above.
-
-    momentum in GeV/c, any shape.
-    """
-    peak, high = _QUASI_ELASTIC[pdg, nucleus]
-    p = jnp.clip(jnp.asarray(momentum, jnp.float64), LOWEST, _FITS_END)
-    knocked: Array = np.maximum(np.asarray(resonance(p, peak) + regge(p, high)), 0.0)
-    return knocked
 
 
 def _to_carbon(beryllium: Array, aluminium: Array) -> Array:
@@ -73,7 +54,7 @@ def production_cross_sections(pdg: int, nucleus: str, momentum: Array) -> tuple[
     found = {}
     for one in ("Be", "Al"):
         inelastic, elastic = cross_sections(pdg, one, at)
-        knocked = np.minimum(quasi_elastic(pdg, one, at), 0.5 * inelastic)
+        knocked = quasi_elastic(pdg, one, at)
         found[one] = (inelastic - knocked, elastic, knocked)
     if nucleus == "C":
         pairs = zip(found["Be"], found["Al"], strict=True)

@@ -2,11 +2,11 @@
 
 Leading nucleons: one forward proton (0.50) or neutron (0.32) per production interaction with the spectrum in x_F that
 NA49 measured in p+C at 158 GeV (Eur. Phys. J. C 73 (2013) 2364, points read off at steps of 0.1), taken to hold at 9
-GeV, and p_T distributed as p_T exp(-p_T/0.26 GeV). Quasi-elastic protons are left out.
+GeV, and p_T distributed as p_T exp(-p_T/0.26 GeV). Quasi-elastic scattering is no part of it: it deflects what
+scatters.
 
 Pions from pions at the BNB are a guess, not a fit: x = p'/p flat, p_T as p_T exp(-p_T/0.16 GeV); 0.70 pions of the
-same charge and 0.35 of the other per inelastic interaction above 1 GeV/c, 0.45 and 0.12 below. Uncertain by a factor
-1.5 to 2.
+same charge and 0.35 of the other per interaction above 1 GeV/c, 0.45 and 0.12 below. Uncertain by a factor 1.5 to 2.
 """
 
 from typing import NamedTuple

@@ -9,6 +9,24 @@ AIR = 1.01e5  # cm: nuclear interaction length of pions, 122 g/cm2 (PDG)
 
 
 @dataclass(frozen=True)
+class Cooling:
+    """A tube about a cylinder, of the same material, and thin fins between the two, in planes through the axis; cm.
+
+    tube        inner and outer radius
+    fin         lowest and highest radius of the fins
+    thickness   of a fin
+    degrees     azimuth of each fin
+    along       share of the length of the target that has fins
+    """
+
+    tube: tuple[float, float]
+    fin: tuple[float, float]
+    thickness: float
+    degrees: tuple[float, ...]
+    along: float
+
+
+@dataclass(frozen=True)
 class Target:
     """A cylinder about the beam axis, or a fin that stands on edge, and the protons on it.
 
@@ -18,6 +36,7 @@ class Target:
                             anti-correlated (a converging beam)
     material, density       name, and g/cm3 (mean over gaps)
     fin                     half width in x, lowest and highest y in cm; None: a cylinder
+    cooling                 of a cylinder
     """
 
     start: float
@@ -31,6 +50,7 @@ class Target:
     material: str = "beryllium"
     density: float = 1.848
     fin: tuple[float, float, float] | None = None
+    cooling: Cooling | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +92,13 @@ class Beamline:
 
 _G4BNB = "geometry BooNE_50m.gdml and input of the public G4BNB simulation"
 
+# Three fins of 88.9 mm on each of seven slugs of 101.6 mm. The tube begins 7 cm in front of the target and ends 1 cm
+# behind it: that is left out
+_COOLING = Cooling((1.36779, 1.46177), (0.47625, 1.3589), 0.157480, (30.0, 150.0, 270.0), 88.9 / 101.6)
+
 BNB = Beamline(
     "bnb",
-    Target(3.4925, 74.6125, 0.47625, 8.889, (0.151, 0.075), (0.66e-3, 0.40e-3), -1.0, _G4BNB),
+    Target(3.4925, 74.6125, 0.47625, 8.889, (0.151, 0.075), (0.66e-3, 0.40e-3), -1.0, _G4BNB, cooling=_COOLING),
     HORNS_OF_BEAMS["bnb"],
     185.0,
     # the steel collimator, a cone, and the pipe; the 25 m absorber is parked

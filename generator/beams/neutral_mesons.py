@@ -93,7 +93,7 @@ class NeutralSource:
         self.scale = {}
         if wanted.species:
             pion = total_cross_section(hadrons.neutral[111], momentum)
-            per_pot = pion / hadrons.cross_section * interacting_share(self._protons)
+            per_pot = pion / hadrons.cross_section * interacting_share(beam)
             self.scale[111] = 1.0 if wanted.pi0_per_pot is None else wanted.pi0_per_pot / per_pot
             ratio = hadrons.eta_per_pi0 if wanted.eta_per_pi0 is None else wanted.eta_per_pi0
             self.scale[221] = self.scale[111] * ratio * pion / total_cross_section(hadrons.neutral[221], momentum)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.decay_line import CTAU_CM
 from darkhorn.fluxes.hadron_cross_sections import CHARGES, MASSES, STEP
-from darkhorn.generator.beams.targets import Fin, Rod, shape_of, share_inside
+from darkhorn.generator.beams.targets import Shape, shape_of, share_inside
 from darkhorn.generator.beams.transport import Slabs, held, planes, skin_depth_of, slabs, with_drifts
 from darkhorn.generator.one_kernel import WIDE, as_one_kernel, made_once
 from darkhorn.generator.streams import stream_of, uniform_pair_of
@@ -99,7 +99,7 @@ class Medium(NamedTuple):
     blocks: jax.Array
     limits: jax.Array
     reach: jax.Array
-    shape: Rod | Fin
+    shape: Shape
     table: jax.Array
     mass: jax.Array
     charge: jax.Array

@@ -92,7 +92,7 @@ class BeamSimulation:
         mesons: NeutralMesons = NO_NEUTRALS,
     ) -> None:
         self.beam, self.mode, self.secondaries, self.batch, self.stopped = beam, mode, secondaries, batch, stopped
-        self.sources = Sources(beam)
+        self.sources = Sources(beam, mode)
         self.neutral = NeutralSource(beam, mesons)
         self.hadrons = hadrons_of(beam)
         self._media = {pdg: medium(beam, pdg, mode) for pdg in (*self.hadrons.production, *NUCLEONS)}
@@ -103,13 +103,16 @@ class BeamSimulation:
 
     def batches(self, seed: int, number: int) -> Iterator[Batch]:
         """Rays of round `number` (0, 1, ...): batches of every component."""
+        shares = self.hadrons.shares
+        many = max(BATCHES, *shares.values())
+        protons = [self._protons(seed, number * many + part) for part in range(many)]  # shared by the species
         born: HornBorn = {}
-        for pdg, share in self.hadrons.shares.items():
+        for pdg, share in shares.items():
             for part in range(share):
-                yield from self._primary(pdg, seed, number * share + part, born)
-        yield from self._short_kaons(seed, number, born)
+                yield from self._primary(pdg, protons[part], seed, number * share + part, born)
+        yield from self._short_kaons(protons[0], seed, number, born)
         if self.secondaries:
-            yield from self._nucleons(seed, number, born)
+            yield from self._nucleons(protons[0], seed, number, born)
         for (pdg, origin), parts in born.items():
             yield from self._horn_muons(pdg, origin, gathered(parts), seed, number)
         if self.beam.absorber is not None and self.stopped > 0:
@@ -118,7 +121,7 @@ class BeamSimulation:
             yield Batch(321, STOPPED, label, number, self._lived(at_rest, 321, label, seed, number))
         for pdg in self.neutral.wanted.species:
             for part in range(BATCHES):
-                yield self._neutral(pdg, seed, number * BATCHES + part)
+                yield self._neutral(pdg, protons[part], seed, number * BATCHES + part)
 
     def _numbers(self, label: str, seed: int, number: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         low, high = split_index(np.arange(number * self.batch, (number + 1) * self.batch))
@@ -224,6 +227,10 @@ class BeamSimulation:
             tag = label + "/rest"
             yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number), before)
 
+    def _protons(self, seed: int, number: int) -> TimedPlace:
+        """Where beam protons interact, one per particle of a batch."""
+        return self.sources.interactions(*self._numbers(f"{self.beam.name}/protons", seed, number))
+
     def _horn_muons(self, pdg: int, origin: int, born: Born, seed: int, number: int) -> Iterator[Batch]:
         """Muons that start in target and horns: as those of `_decays` behind them."""
         label = f"{self.beam.name}/horn/{origin}/{pdg}"
@@ -241,10 +248,10 @@ class BeamSimulation:
             tag = label + "/stop"
             yield Batch(pdg, STOPPED, tag, number, self._lived(resting, pdg, tag, seed, number))
 
-    def _primary(self, pdg: int, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
+    def _primary(self, pdg: int, protons: TimedPlace, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         label = f"{self.beam.name}/primary/{pdg}"
         at = self._numbers(label, seed, number)
-        start, extrapolated = self.sources.mesons(pdg, *at)
+        start, extrapolated = self.sources.mesons_of(pdg, 2212, protons.place, *at)
         start = start._replace(weight=start.weight / (self.hadrons.shares[pdg] * self.batch))
         outcome = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at)
         yield from self._decays(pdg, PRIMARY, outcome, extrapolated, label, seed, number, born)
@@ -259,18 +266,18 @@ class BeamSimulation:
                 found = self._carry(new, start, outcome.interaction.time, at)
                 yield from self._decays(new, TERTIARY, found, outside, tag, seed, number, born)
 
-    def _neutral(self, pdg: int, seed: int, number: int) -> Batch:
+    def _neutral(self, pdg: int, protons: TimedPlace, seed: int, number: int) -> Batch:
         """pi0 or eta of beam protons."""
         label = f"{self.beam.name}/primary/{pdg}"
-        place, u = self.sources.interactions(*self._numbers(label, seed, number))
-        place = place._replace(weight=place.weight / (BATCHES * self.batch))
+        u = uniforms(*self._numbers(label, seed, number), 3)
+        place = protons._replace(weight=protons.weight / (BATCHES * self.batch))
         return Batch(pdg, PRIMARY, label, number, self.neutral.rays(pdg, place, u))
 
-    def _short_kaons(self, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
+    def _short_kaons(self, protons: TimedPlace, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         """Pions of K0_S, which are made as K0_L are."""
         label = f"{self.beam.name}/primary/310"
         at = self._numbers(label, seed, number)
-        start, extrapolated = self.sources.mesons(130, *at)
+        start, extrapolated = self.sources.mesons_of(130, 2212, protons.place, *at)
         start = start._replace(weight=start.weight / self.batch)
         for made in daughters_of(310):
             tag = f"{label}/{made.pdg}"
@@ -280,14 +287,14 @@ class BeamSimulation:
             found = self._carry(made.pdg, pions, time, at)
             yield from self._decays(made.pdg, KAON, found, extrapolated, tag, seed, number, born)
 
-    def _nucleons(self, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
+    def _nucleons(self, protons: TimedPlace, seed: int, number: int, born: HornBorn) -> Iterator[Batch]:
         """Mesons of the leading nucleons of a proton interaction, and of the leading nucleons of their interactions."""
         label = f"{self.beam.name}/nucleon"
         hits: dict[int, list[TimedPlace]] = {pdg: [] for pdg in NUCLEONS}
         first = {}
         for pdg in NUCLEONS:
             at = self._numbers(f"{label}/{pdg}", seed, number)
-            start = self.sources.nucleons(pdg, *at)
+            start = self.sources.nucleons_of(pdg, protons.place, *at)
             start = start._replace(weight=start.weight / np.float64(self.batch))  # not weakly typed: one compilation
             first[pdg] = self._carry(pdg, start, proton_time(self.sources.protons, start.z), at).interaction
             hits[pdg].append(first[pdg])

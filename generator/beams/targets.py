@@ -1,12 +1,12 @@
-"""Targets as seen by a track: the share of a straight line inside, and whether a proton hits."""
+"""Targets as seen by a track: the share of a straight line inside."""
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from darkhorn.geometry.beamlines import Target
-from darkhorn.kernels.horn import mean_below, radius
 
 _FLAT = 1e-12  # cm
 
@@ -17,6 +17,17 @@ class Rod(NamedTuple):
     radius: jax.Array
 
 
+class CooledRod(NamedTuple):
+    """A cylinder in a coaxial tube that it touches by thin fins in planes through the axis; cm. See `Cooling`."""
+
+    radius: jax.Array
+    tube: tuple[jax.Array, jax.Array]
+    fin: tuple[jax.Array, jax.Array]
+    half_thickness: jax.Array
+    directions: tuple[tuple[jax.Array, jax.Array], ...]
+    along: jax.Array
+
+
 class Fin(NamedTuple):
     """|x| < half_width, low < y < high; cm."""
 
@@ -25,16 +36,24 @@ class Fin(NamedTuple):
     high: jax.Array
 
 
-def shape_of(target: Target) -> Rod | Fin:
+Shape = Rod | CooledRod | Fin
+
+
+def shape_of(target: Target) -> Shape:
     """The cross-section of a target."""
-    return Rod(jnp.asarray(target.radius)) if target.fin is None else Fin(*map(jnp.asarray, target.fin))
-
-
-def hits(shape: Rod | Fin, x: jax.Array, y: jax.Array) -> jax.Array:
-    """True where (x, y) is inside. Shapes broadcast."""
-    if isinstance(shape, Rod):
-        return x * x + y * y < shape.radius * shape.radius
-    return (jnp.abs(x) < shape.half_width) & (y > shape.low) & (y < shape.high)
+    if target.fin is not None:
+        return Fin(*map(jnp.asarray, target.fin))
+    cooling = target.cooling
+    if cooling is None:
+        return Rod(jnp.asarray(target.radius))
+    return CooledRod(
+        jnp.asarray(target.radius),
+        (jnp.asarray(cooling.tube[0]), jnp.asarray(cooling.tube[1])),
+        (jnp.asarray(cooling.fin[0]), jnp.asarray(cooling.fin[1])),
+        jnp.asarray(cooling.thickness / 2),
+        tuple((jnp.asarray(math.cos(a)), jnp.asarray(math.sin(a))) for a in map(math.radians, cooling.degrees)),
+        jnp.asarray(cooling.along),
+    )
 
 
 def _between(a: jax.Array, b: jax.Array, low: jax.Array, high: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -48,15 +67,43 @@ def _between(a: jax.Array, b: jax.Array, low: jax.Array, high: jax.Array) -> tup
     return enter, leave
 
 
-def share_inside(shape: Rod | Fin, x0: jax.Array, y0: jax.Array, x1: jax.Array, y1: jax.Array) -> jax.Array:
-    """Share, in [0, 1], of the straight line between two points (cm) that is inside. Shapes broadcast.
-
-    A fin: exact. A cylinder: the radius is taken to go linearly along the line.
-    """
-    if isinstance(shape, Rod):
-        return mean_below(shape.radius - radius(x0, y0), shape.radius - radius(x1, y1))
-    enter_x, leave_x = _between(x0, x1, -shape.half_width, shape.half_width)
-    enter_y, leave_y = _between(y0, y1, shape.low, shape.high)
-    enter = jnp.maximum(jnp.maximum(enter_x, enter_y), 0.0)
-    leave = jnp.minimum(jnp.minimum(leave_x, leave_y), 1.0)
+def _in_box(u: tuple[jax.Array, jax.Array, jax.Array, jax.Array], v: tuple[jax.Array, ...]) -> jax.Array:
+    """Share of a line inside a rectangle; u, v: start, end, and the interval in two directions at right angles."""
+    enter_u, leave_u = _between(*u)
+    enter_v, leave_v = _between(*v)
+    enter = jnp.maximum(jnp.maximum(enter_u, enter_v), 0.0)
+    leave = jnp.minimum(jnp.minimum(leave_u, leave_v), 1.0)
     return jnp.maximum(leave - enter, 0.0)
+
+
+def _in_circle(size: jax.Array, a: jax.Array, per_a: jax.Array, b: jax.Array, squared: jax.Array) -> jax.Array:
+    """Share of the line r0 + t d, 0 < t < 1, with |r| < size: a = d d, b = r0 d, squared = r0 r0."""
+    reach = b * b - a * (squared - size * size)
+    root = jnp.sqrt(jnp.maximum(reach, 0.0)) * per_a
+    middle = -b * per_a
+    crossed = jnp.clip(middle + root, 0.0, 1.0) - jnp.clip(middle - root, 0.0, 1.0)
+    return jnp.where(a > _FLAT * _FLAT, jnp.where(reach > 0, crossed, 0.0), jnp.where(squared < size * size, 1.0, 0.0))
+
+
+def share_inside(shape: Shape, x0: jax.Array, y0: jax.Array, x1: jax.Array, y1: jax.Array) -> jax.Array:
+    """Share, in [0, 1], of the straight line between two points (cm) that is inside: exact. Shapes broadcast.
+
+    Fins of a cooled rod count with the share of its length that they take.
+    """
+    if isinstance(shape, Fin):
+        return _in_box((x0, x1, -shape.half_width, shape.half_width), (y0, y1, shape.low, shape.high))
+    dx, dy = x1 - x0, y1 - y0
+    a = dx * dx + dy * dy
+    per_a = 1 / jnp.maximum(a, _FLAT * _FLAT)
+    b, squared = x0 * dx + y0 * dy, x0 * x0 + y0 * y0
+    share = _in_circle(shape.radius, a, per_a, b, squared)
+    if isinstance(shape, Rod):
+        return share
+    inner, outer = shape.tube
+    share = share + _in_circle(outer, a, per_a, b, squared) - _in_circle(inner, a, per_a, b, squared)
+    h = shape.half_thickness
+    for c, s in shape.directions:
+        along = (c * x0 + s * y0, c * x1 + s * y1, *shape.fin)
+        across = (c * y0 - s * x0, c * y1 - s * x1, -h, h)
+        share = share + shape.along * _in_box(along, across)
+    return share

@@ -59,27 +59,6 @@ def feynman_scaling(
     return jnp.where(allowed, momentum * momentum / energy * c.c1 * edge * jnp.exp(exponent), 0.0)
 
 
-def negative_kaon_share(
-    momentum: jax.Array,
-    theta: jax.Array,
-    beam_momentum: jax.Array,
-    mass: jax.Array | float,
-    recoil: jax.Array | float,
-    mass_proton: jax.Array | float = MASS_PROTON,
-) -> jax.Array:
-    """K- per K+ at the same momentum and angle: (1 - x_R)^3.17 / 1.15, x_R = E*/E*_max; 0 for x_R >= 1.
-
-    recoil: mass of the lightest system with a K-, two nucleons and a K+ (GeV), which puts the threshold where it is.
-    Source: M. Bonesini et al., Eur. Phys. J. C 20 (2001) 13, fitted at 400 and 450 GeV; at 9 GeV an extrapolation.
-    Shapes broadcast; GeV/c, rad.
-    """
-    system = centre_of_mass(momentum, theta, mass, beam_momentum, mass_proton)
-    top = largest_energy(system.sqrt_s, mass, recoil)
-    allowed = (system.energy < top) & (top > mass)
-    x = jnp.where(allowed, system.energy / jnp.where(allowed, top, 1.0), 0.5)
-    return jnp.where(allowed, (1 - x) ** 3.17 / 1.15, 0.0)
-
-
 def _power(base: jax.Array, exponent: jax.Array | float) -> jax.Array:
     """base^exponent for base >= 0 with a finite gradient at 0 (exponents above 1 are meant)."""
     positive = base > 0

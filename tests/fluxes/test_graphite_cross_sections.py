@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from darkhorn.fluxes.beam_hadrons import hadron_model
-from darkhorn.fluxes.graphite_cross_sections import HIGHEST, graphite_table, production_cross_sections, quasi_elastic
-from darkhorn.fluxes.hadron_cross_sections import STEP, cross_sections
+from darkhorn.fluxes.graphite_cross_sections import HIGHEST, graphite_table, production_cross_sections
+from darkhorn.fluxes.hadron_cross_sections import STEP, cross_sections, quasi_elastic
 from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS
 
 P = np.arange(0.2, 120.0, 0.02)

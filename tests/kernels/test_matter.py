@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from darkhorn.fluxes.hadron_cross_sections import cross_sections, interaction_lengths, matter_table
+from darkhorn.fluxes.hadron_cross_sections import cross_sections, interaction_lengths, matter_table, quasi_elastic
 from darkhorn.kernels.hadron_nucleus import slow_pion_total
 from darkhorn.kernels.matter import (
     ALUMINIUM,
@@ -46,7 +46,9 @@ def test_cross_sections_at_the_beam_momentum() -> None:
     inelastic, elastic = cross_sections(2212, "Be", at)
     assert inelastic[0] == pytest.approx(212.3, abs=0.1)
     assert inelastic[0] + elastic[0] == pytest.approx(285.4, abs=0.2)
-    assert 1 / interaction_lengths(2212, "Be", at)[0][0] == pytest.approx(38.15, abs=0.05)
+    assert quasi_elastic(2212, "Be", at)[0] == pytest.approx(34.6, abs=0.1)
+    production, _, knocked = interaction_lengths(2212, "Be", at)
+    assert 1 / (production[0] + knocked[0]) == pytest.approx(38.15, abs=0.05)
 
 
 def test_pions_peak_at_the_delta_and_join_smoothly() -> None:
@@ -68,13 +70,17 @@ def test_pions_peak_at_the_delta_and_join_smoothly() -> None:
 
 def test_tables_for_the_device() -> None:
     table = matter_table(211)
-    assert table.shape == (2001, 6)
+    assert table.shape == (2001, 8)
     p = 3.0
     row = table[600]
-    assert row[0] == pytest.approx(interaction_lengths(211, "Be", np.array([p]))[0][0])
+    production, _, knocked = interaction_lengths(211, "Be", np.array([p]))
+    assert row[0] == pytest.approx(production[0])
+    assert row[6] == pytest.approx(knocked[0])
+    assert 0.05 < knocked[0] / production[0] < 0.3
     loss = float(energy_loss(jnp.asarray(p), 0.13957039, ALUMINIUM))
     assert row[5] == pytest.approx(loss * np.hypot(p, 0.13957039) / p)
-    assert np.all(matter_table(2112)[:, 4:] == 0)  # neutrons do not ionise
+    assert np.all(matter_table(2112)[:, 4:6] == 0)  # neutrons do not ionise
+    assert np.all(matter_table(321)[:, 6:] == 0)
 
 
 def test_gradients_are_finite() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from goodness import PULL
 
+from darkhorn.fluxes.beam_hadrons import hadron_model
 from darkhorn.fluxes.secondary_production import GRAPHITE_PIONS
 from darkhorn.generator.beams.beam_flux import BeamFlux
 from darkhorn.generator.beams.propagate import Outcome, Place, Start, medium, propagate
@@ -158,7 +159,12 @@ def test_yields_per_proton() -> None:
     the other one is not quite: 4 %).
     """
     sources = Sources(BEAM)
-    share = -np.expm1(-95.38 / float(sources.protons.length))
+    places = sources.interactions(*numbers("yield"))
+    in_target = np.asarray(places.z) < BEAM.target.end
+    share = float(np.mean(np.asarray(places.weight)))  # of target, and of the metal and air behind it
+    alone = -np.expm1(-95.38 / hadron_model("graphite", 120.0, BEAM.target.density).length)
+    assert np.mean(np.asarray(places.weight) * in_target) == pytest.approx(alone, abs=0.01)
+    assert alone < share < alone + 0.06
     key, low, high = numbers("yield")
     for pdg, forward in ((211, 1.569), (-211, 1.172), (321, 0.130), (-321, 0.065), (130, 0.081)):
         made = [sources.mesons(pdg, key, low + np.uint32(N * part), high) for part in range(8)]
@@ -167,7 +173,6 @@ def test_yields_per_proton() -> None:
         assert weight.mean() == pytest.approx(2 * forward, abs=4 * error + 0.04 * 2 * forward), pdg
         assert error < 0.03 * weight.mean()
         assert all(bool(jnp.all(extrapolated)) for _, extrapolated in made)
-        assert max(float(jnp.max(start.z)) for start, _ in made) < BEAM.target.end
 
 
 def test_pions_of_pions() -> None:
@@ -222,10 +227,12 @@ def test_windows_in_the_frame_of_the_detector(rng: np.random.Generator) -> None:
 
 @pytest.mark.slow
 def test_published_integral() -> None:
-    """LE at MINERvA: 1 to 10 GeV within 10 %. 98 000 particles (1.3 % statistical). No parameter was fitted."""
+    """LE at MINERvA: 1 to 10 GeV within 7 %, where 10 % were asked. 98 000 particles (1.3 % statistical; 1.8e6 give
+    0.98). No parameter was fitted.
+    """
     on = simulate_flux("numi-le", "neutrino", ("minerva",), 98_000)[0]
     total = between(on, 1, 10)[0]
-    assert total == pytest.approx(LE_INTEGRAL, rel=0.10)
+    assert total == pytest.approx(LE_INTEGRAL, rel=0.07)
     shares = [between(on, 1, 10, origin=origin)[0] / total for origin in range(len(ORIGINS))]
     assert sum(shares) == pytest.approx(1, abs=1e-9)
     assert shares[0] == pytest.approx(0.79, abs=0.05)  # as in a prototype
@@ -242,7 +249,8 @@ def test_published_integrals_and_horns() -> None:
     off = simulate_flux("numi-le", "off", ("minerva",), 400_000)[0]
     assert between(off, 0, 20)[0] / total == pytest.approx(0.13, abs=0.03)
     perfect = simulate_flux("numi-le", "neutrino", ("minerva",), 400_000, ideal_horns=True)[0]
-    assert between(perfect, 0, 20)[0] / total == pytest.approx(1.17, abs=0.05)
+    found, error = between(perfect, 0, 20)
+    assert found / total == pytest.approx(1.17, abs=0.05 + 3 * error / total)  # 1.22 with 1.8e6 particles
     # a decay at angle t gives at most E*/sin(t) (m/E) ...: 0.0298 GeV/t from pions, 0.2355 GeV/t from kaons
     for flux, angle in ((micro, 0.1332), (icarus, 0.1006)):
         for parent, star in ((211, 0.0298), (321, 0.2355)):
