@@ -30,7 +30,7 @@ from darkhorn.generator.card_vertices import VectorVertices
 from darkhorn.kernels.constants import MASS_ELECTRON
 from darkhorn.kernels.errors import InputError, did_you_mean
 
-Flavour = Literal["nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"]
+Flavour = Literal["nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar", "nu_tau", "nu_tau_bar"]
 Mode = Literal["neutrino", "antineutrino"]
 Content = Annotated[str, understood(energy_counted, f"per-bin|{CONTENT.pattern}")]
 FluxUnit = Annotated[str, understood(to_per_cm2, UNIT.pattern)]
@@ -101,7 +101,8 @@ class HistogramSource(SourceSection):
     )
     mode: Annotated[Mode, word(Mode)] | None = Field(None, description="polarity of the horn")
     flavours: FlavourList = Field(
-        ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"), description="flavours of the beam that take part"
+        ("nu_mu", "nu_mu_bar", "nu_e", "nu_e_bar"),
+        description="flavours of the beam that take part; nu_tau and nu_tau_bar only if named",
     )
     file: FilePath | None = Field(
         None,

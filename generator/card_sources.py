@@ -81,7 +81,9 @@ class RaysSource(SourceSection):
         "relative paths start at the folder of the card",
         examples=["rays.h5"],
     )
-    flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
+    flavours: FlavourList = Field(
+        _FLAVOURS, description="flavours of the beam that take part; nu_tau and nu_tau_bar only if named"
+    )
     reweight: Reweight = None
     seed: Seed = Field(1, description="of what is drawn once per ray: decays that the file leaves open")
     spill: Spill | None = Field(None, description="time structure; null: all protons at t = 0")
@@ -110,7 +112,9 @@ class BeamlineSource(SourceSection):
     eta_per_pi0: Annotated[float, number(low=0.0, above=True)] | None = Field(
         None, description="eta per pi0 of beam protons; null: 1/30 (bnb), 0.078 (numi)"
     )
-    flavours: FlavourList = Field(_FLAVOURS, description="flavours of the beam that take part")
+    flavours: FlavourList = Field(
+        _FLAVOURS, description="flavours of the beam that take part; nu_tau and nu_tau_bar only if named"
+    )
     reweight: Reweight = None
     seed: Seed = Field(1, description="random seed of the simulation")
     spill: Spill | None = Field(

@@ -22,7 +22,7 @@ from darkhorn.geometry.volumes import Tube
 from darkhorn.kernels.constants import MASS_MUON, MASS_PION
 from darkhorn.kernels.errors import InputError
 
-FLAVOUR_PDG = {"nu_e": 12, "nu_e_bar": -12, "nu_mu": 14, "nu_mu_bar": -14}
+FLAVOUR_PDG = {"nu_e": 12, "nu_e_bar": -12, "nu_mu": 14, "nu_mu_bar": -14, "nu_tau": 16, "nu_tau_bar": -16}
 FLAVOUR_NAME = {pdg: name for name, pdg in FLAVOUR_PDG.items()}
 # Parents decay inside the bore that the beam leaves the collimator by (r = 35 cm at its exit, G4BNB geometry file);
 # the transverse spread changes directions by less than 1 mrad.
@@ -85,7 +85,7 @@ def experiment(card: RunCard) -> Experiment:
         beam = {pdg: _frame(detector, card) for pdg in fluxes.fluxes}
     else:
         fluxes = _chosen(card, _fluxes(card, detector))
-        beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes if pdg in FLAVOUR_NAME}
+        beam = {pdg: _line(card, detector, pdg) for pdg in fluxes.fluxes}
     spill = card.source.spill  # type: ignore[attr-defined]
     numbers = {"buckets": 1.0, "spacing_ns": 0.0, "sigma_ns": 0.0}
     if spill is not None:
@@ -216,7 +216,9 @@ def _line(card: RunCard, detector: Detector, pdg: int) -> dict[str, NDArray[np.f
         numbers |= {"start_cm": at, "end_cm": at + 1e-6, "energy_step": 1.0, "radius_cm": 0.0}
         numbers |= {"share": np.ones((1, 2)), "length_cm": np.ones((1, 2))}
     else:
-        shipped = decay_line(source.beam or "bnb", source.mode or "neutrino").parameters(pdg)
+        # a nu_tau was a nu_mu where it was born
+        born = int(np.copysign(14, pdg)) if abs(pdg) == 16 else pdg
+        shipped = decay_line(source.beam or "bnb", source.mode or "neutrino").parameters(born)
         numbers |= {**shipped, "end_cm": line.end, "start_cm": max(float(shipped["start_cm"]), line.start)}
     return {key: np.asarray(value, np.float64) for key, value in numbers.items()}
 

@@ -1,5 +1,6 @@
 """From the card to numbers: what the stages are given."""
 
+from pathlib import Path
 from typing import Any
 
 import cards
@@ -70,3 +71,32 @@ def test_the_concrete_of_the_hall_touches_neither_the_soil_nor_the_cryostat() ->
     tonnes = {n: v.material.density * float(v.shape.volume()) / 1e6 for n, v in found.detector.volumes.items()}
     assert 500 < tonnes["hall-wall"] < 700
     assert 350 < tonnes["hall-floor"] < 450
+
+
+def test_tau_neutrinos_of_a_table_of_your_own(tmp_path: Path) -> None:
+    """nu_tau are there by oscillation: born where nu_mu are. The same flux and mixing give the same rate."""
+    path = tmp_path / "flux.csv"
+    rows = [f"{0.2 * i:.1f},{0.2 * i + 0.2:.1f},{i + 1},{i + 1},{i + 1}" for i in range(8)]
+    path.write_text("\n".join(["E_lo_GeV,E_hi_GeV,numu,nutau,nutaubar", *rows]) + "\n")
+    own = {
+        **cards.ONE_CHANNEL,
+        "source.file": str(path),
+        "source.content": "per-bin",
+        "source.unit": "cm^-2 / 1e12 POT",
+    }
+    no_mixing = {"model.umu4_sq": 0.0, "model.utau4_sq": 2e-10}
+    muon, tau, both = (
+        cards.simulation({**own, **changes})
+        for changes in (
+            {},
+            {**no_mixing, "source.flavours": ["nu_tau"]},
+            {**no_mixing, "source.flavours": ["nu_mu", "nu_tau", "nu_tau_bar"]},
+        )
+    )
+    assert {c.projectile_pdg for c in tau.build.channels} == {16}
+    assert {c.projectile_pdg for c in both.build.channels} == {16, -16}
+    wanted, found = muon.plan(1), tau.plan(1)
+    assert abs(found.rate - wanted.rate) < 4.5 * np.hypot(*(p.channels[0].rate_error for p in (found, wanted)))
+    events = tau.run(500, seed=1)
+    assert set(np.unique(events["nu_pdg"])) == {16}
+    assert set(np.unique(events["nu_out_pdg"])) == {16}

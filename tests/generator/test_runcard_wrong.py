@@ -87,7 +87,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"source.beam": "numi"}, "source.beam", "bnb"),
     ({"source.beam": None}, "source.beam", "no `file`"),
     ({"source.mode": "fhc"}, "source.mode", "antineutrino"),
-    ({"source.flavours": ["nu_mu", "nu_tau"]}, "source.flavours[1]", "Did you mean `nu_mu`"),
+    ({"source.flavours": ["nu_mu", "nu_mue"]}, "source.flavours[1]", "Did you mean `nu_mu`"),
     ({"source.flavours": ["nu_e", "nu_e"]}, "source.flavours", "twice"),
     ({"source.flavours": []}, "source.flavours", "at least one"),
     ({"source.file": "flux.dat", "source.unit": "cm^-2 POT^-1"}, "source.content", "per-bin"),
