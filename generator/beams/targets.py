@@ -78,10 +78,12 @@ def _in_box(u: tuple[jax.Array, jax.Array, jax.Array, jax.Array], v: tuple[jax.A
 
 def _in_circle(size: jax.Array, a: jax.Array, per_a: jax.Array, b: jax.Array, squared: jax.Array) -> jax.Array:
     """Share of the line r0 + t d, 0 < t < 1, with |r| < size: a = d d, b = r0 d, squared = r0 r0."""
-    reach = b * b - a * (squared - size * size)
-    root = jnp.sqrt(jnp.maximum(reach, 0.0)) * per_a
-    middle = -b * per_a
-    crossed = jnp.clip(middle + root, 0.0, 1.0) - jnp.clip(middle - root, 0.0, 1.0)
+    beyond = squared - size * size
+    reach = b * b - a * beyond
+    # both ends without a difference of like numbers, which single precision would not stand for nearly axial lines
+    q = -(b + jnp.copysign(jnp.sqrt(jnp.maximum(reach, 0.0)), b))
+    one, two = q * per_a, beyond / jnp.where(q != 0, q, _FLAT)
+    crossed = jnp.clip(jnp.maximum(one, two), 0.0, 1.0) - jnp.clip(jnp.minimum(one, two), 0.0, 1.0)
     return jnp.where(a > _FLAT * _FLAT, jnp.where(reach > 0, crossed, 0.0), jnp.where(squared < size * size, 1.0, 0.0))
 
 
