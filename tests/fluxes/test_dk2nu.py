@@ -202,7 +202,7 @@ def test_without_uproot_the_extra_is_named(
 
 
 def test_names_of_arrays_of_classes_have_lengths() -> None:
-    """ROOT calls the array windowDir1 of the class GSimpleNtpMeta `windowDir1[3]`; uproot cannot write such a branch."""
+    """ROOT calls an array in a class `windowDir1[3]`; uproot cannot write such a branch."""
 
     class Branch:
         def array(self, library: str) -> Any:
