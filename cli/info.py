@@ -56,11 +56,11 @@ def _summary(found: dict[str, Any]) -> None:
             lines["sum of weights"] += ", decaying anywhere: `decay_inside` says which in the volume asked for"
         lines["ESS"] = f"{found['ess']:.6g}"
     model, shard = found["card_resolved"].get("model", {}), f"shard {found['shard']} of {found['n_shards']}, "
-    lines["model"] = ", ".join([str(model.get("name")), *(f"{k} {v}" for k, v in model.items() if v and k != "name")])
+    lines["model"] = ", ".join([str(model.get("name")), *_set_keys(model)])
     if "visible_reweighting" in found:
         record = found["visible_reweighting"]
-        wanted = {k: v for k, v in record["target_card_resolved"]["model"].items() if v and k != "name"}
-        lines["reweighted to"] = ", ".join([record["target_name"], *(f"{k} {v}" for k, v in wanted.items())])
+        wanted = record["target_card_resolved"]["model"]
+        lines["reweighted to"] = ", ".join([record["target_name"], *_set_keys(wanted)])
         lines["in"] = f"{', '.join(record['variables'])}; {100 * record['coverage']:.4g} % of its rate covered"
     lines["detector"] = str(found["detector"].get("name", ""))
     lines["run"] = (shard if found["n_shards"] > 1 else "") + f"seed {found['seed']}, {found['n_total']} events in all"
@@ -89,8 +89,20 @@ def _summary(found: dict[str, Any]) -> None:
     print_table(["channel", "events", "sum of weights", "largest weight"], rows)
 
 
+def _set_keys(model: dict[str, Any], before: str = "") -> list[str]:
+    """`key value` of what is set in a model, also in its sections."""
+    found = []
+    for key, value in model.items():
+        if isinstance(value, dict):
+            found += _set_keys(value, f"{before}{key}.")
+        elif value and before + key != "name":
+            found.append(f"{before}{key} {value}")
+    return found
+
+
 def _rays(record: dict[str, Any]) -> str:
     names = {"14": "nu_mu", "-14": "anti-nu_mu", "12": "nu_e", "-12": "anti-nu_e"}
     pot = f"{record['pot']:.6g} POT" if record["pot"] > 0 else "weights per POT"
     errors = ", ".join(f"{names.get(pdg, pdg)} {100 * e:.2g} %" for pdg, e in record["flux_error"].items())
-    return f"{record['n_rays']}, {pot}; error of the flux by their number: {errors}"
+    made = "" if record["files"] else f" of {record['source']}"
+    return f"{record['n_rays']}{made}, {pot}; error of the flux by their number: {errors}"

@@ -78,7 +78,7 @@ def read_ratio_table(path: str | Path) -> tuple[Array, dict[tuple[int, int | Non
     """(edges in GeV, {(neutrino, parent or None for all): ratio per bin}) of a table that changes a flux.
 
     A text file with a header: `E_lo_GeV E_hi_GeV`, flavours (`numu`) and parents of flavours (`numu_from_211`).
-    Raises InputError as `read_flux_file`.
+    Raises InputError as `read_flux_file`, and for numbers all below 1e-3, or one above 1e3: fluxes, not ratios.
     """
     path = Path(path)
     header, rows = _split_header(_lines(path), None, None, path)
@@ -91,6 +91,10 @@ def read_ratio_table(path: str | Path) -> tuple[Array, dict[tuple[int, int | Non
             ratios[FLAVOURS[parent[1]], int(parent[2])] = values
         elif name in FLAVOURS:
             ratios[FLAVOURS[name], None] = values
+    largest = max((float(values.max()) for values in ratios.values()), default=0.0)
+    if largest > 1e3 or 0 < largest < 1e-3:
+        do = "Divide the flux that you want by that of the simulation."
+        raise InputError(str(path), f"numbers up to {largest:.3g}", "ratios of two fluxes, 0.001 to 1000", do)
     return edges, ratios
 
 

@@ -1,5 +1,6 @@
 """ROOT files opened with uproot, which is optional (the extra `root`), with clear errors for everything else."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from darkhorn.kernels.errors import InputError
 
+_LENGTHS = re.compile(r"(\[\d*\])+$")
 SIGNATURE = b"root"  # the first bytes of every ROOT file
 
 
@@ -72,8 +74,8 @@ def tree(file: Any, name: str, path: Path) -> Any:
 
 
 def _full_names(found: Any) -> dict[str, str]:
-    """Branches by the last part of their names."""
-    full = {key.rsplit("/", 1)[-1]: key for key in reversed(found.keys(recursive=True))}
+    """Branches by the last part of their names, without the lengths that ROOT writes for arrays of a class, `a[3]`."""
+    full = {_LENGTHS.sub("", key.rsplit("/", 1)[-1]): key for key in reversed(found.keys(recursive=True))}
     return full | {key.removeprefix("dk2nu.").removeprefix("dkmeta."): value for key, value in list(full.items())}
 
 

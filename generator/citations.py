@@ -119,6 +119,18 @@ CITATIONS = {
             pages="072002",
         ),
         Citation(
+            key="BMPT:2001",
+            authors="Bonesini, M. and Marchionni, A. and Pietropaolo, F. and Tabarelli de Fatis, T.",
+            title="On particle production for high energy neutrino beams",
+            year=2001,
+            use="meson production in the simulated NuMI beam",
+            arxiv="hep-ph/0101163",
+            doi="10.1007/s100520100656",
+            journal="Eur. Phys. J. C",
+            volume="20",
+            pages="13-27",
+        ),
+        Citation(
             key="MicroBooNE:2025",
             authors="Abdullahi, A. M. and others",
             title="First Search for Dark Sector e+e- Explanations of the MiniBooNE Anomaly at MicroBooNE",
@@ -204,8 +216,11 @@ def citations_for(what: Header | Iterable[str]) -> list[Citation]:
     model, source = card.get("model", {}), card.get("source", {})
     if "dark-neutrino" in str(model.get("name", "")) or any("zprime" in t.name for t in what.topologies):
         keys += _MODEL
-    if source.get("beam") == "bnb":
+    beam = source.get("beam") or what.extra.get("rays", {}).get("header", {}).get("beam", "")
+    if beam == "bnb":
         keys.append("MiniBooNE:2008")
+    if str(beam).startswith("numi"):
+        keys.append("BMPT:2001")
     if str(what.detector.get("name", "")) == "microboone":
         keys.append("MicroBooNE:2025")
     keys += nucleon_references(card.get("physics", {}))

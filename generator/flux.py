@@ -7,7 +7,7 @@ import numpy as np
 
 from darkhorn.fluxes.rays import RayTable
 from darkhorn.fluxes.readers import read_ratio_table
-from darkhorn.generator.beams.beam_flux import EDGES
+from darkhorn.generator.beams.beam_flux import EDGES, NUMI_EDGES
 from darkhorn.generator.beams.neutral_mesons import NO_NEUTRALS, NeutralMesons
 from darkhorn.generator.beams.ray_flux import (
     flux_of,
@@ -26,6 +26,7 @@ from darkhorn.generator.files.flux_file import UNIT
 from darkhorn.generator.files.ray_file import write_rays
 from darkhorn.generator.ray_source import check_frame, parents_of_card
 from darkhorn.generator.runcard import RunCard
+from darkhorn.geometry.numi import NUMI
 from darkhorn.kernels.errors import InputError
 
 
@@ -104,7 +105,9 @@ def _document(
     if reweight is not None:
         flux = flux * reweighted(table, energy, reweight)
     top = float(energy[flux > 0].max()) if (flux > 0).any() else 0.0
-    edges = EDGES if top < EDGES[-1] else 0.05 * np.arange(int(top / 0.05) + 2, dtype=np.float64)
+    edges = NUMI_EDGES if table.header.get("beam") in NUMI else EDGES
+    if top >= edges[-1]:
+        edges = 0.05 * np.arange(int(top / 0.05) + 2, dtype=np.float64)
     found = flux_of(table, energy, flux, detector, edges)
     about = {"source": table.source, "pot": table.pot, "reweight": shown}
     return {**found.document(), **about}

@@ -156,6 +156,12 @@ class Header:
         )
 
 
+_OTHERS = {
+    "darkhorn-rays": "These are rays: `darkhorn flux CARD` shows the flux of a card with them as its source.",
+    "darkhorn-flux": "This is a flux: `darkhorn plot` draws it, and it can be the source of a card.",
+}
+
+
 def check_schema(schema: object, version: object, where: str) -> None:
     """Raise InputError unless (schema, version) is one that this program reads: same name, major version not newer."""
     if schema != SCHEMA:
@@ -163,7 +169,7 @@ def check_schema(schema: object, version: object, where: str) -> None:
             where,
             "no darkhorn schema" if schema is None else f"schema {schema!r}",
             f"schema {SCHEMA!r}",
-            "This is not an event file of darkhorn.",
+            _OTHERS.get(str(schema), "This is not an event file of darkhorn."),
         )
     try:
         major = int(str(version).split(".")[0])

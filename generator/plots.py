@@ -61,7 +61,7 @@ def plot_file(
     if reference is None and meaning != (None, None):
         raise InputError("--content", "no --reference", "a table to which it applies", "Add --reference.")
     if levels and not scan:
-        raise InputError("--level", "an event file", "a scan of two axes", "Leave --level out.")
+        raise InputError("--level", "a flux" if flux else "an event file", "a scan of two axes", "Leave --level out.")
     other = reference_flux(reference, *meaning) if reference is not None else None
     with new_file(output, overwrite) as part:
         if flux:

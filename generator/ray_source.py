@@ -152,17 +152,24 @@ def placement_of(card: RunCard) -> Placement | None:
 
 def check_frame(card: RunCard, table: RayTable) -> None:
     """Refuse rays of another beam for a detector whose frame is that of the BNB. Raises InputError."""
-    beam = str(table.header.get("beam", "bnb"))
-    if table.frame == "beam" and beam != "bnb" and card.detector.frame is None and placement_of(card) is None:
+    if table.frame == "beam":
+        _check_beam(card, str(table.header.get("beam", "bnb")))
+
+
+def _check_beam(card: RunCard, beam: str) -> None:
+    if beam != "bnb" and card.detector.frame is None and placement_of(card) is None:
         found = f"the frame of the BNB for rays of {beam}"
         do = f"Add `frame`: origin and rotation of the detector in the frame of {beam}."
         raise InputError("detector.frame", found, f"the frame of {beam}", do)
 
 
 def parents_of_card(card: RunCard) -> RayTable:
-    """The rays of a card as the file or the simulation gives them. Raises InputError."""
+    """The rays of a card as the file or the simulation gives them. Raises InputError; for a detector without a place
+    in the beam before that is simulated.
+    """
     source = card.source
     if isinstance(source, BeamlineSource):
+        _check_beam(card, source.beam)
         species = tuple(MESONS[name] for name in source.mesons or ())
         mesons = NeutralMesons(species, source.pi0_per_pot, source.eta_per_pi0)
         return _simulated(source.beam, source.mode, source.particles, source.seed, source.secondaries, mesons)

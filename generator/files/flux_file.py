@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 import darkhorn
-from darkhorn.fluxes.readers import read_flux_file
+from darkhorn.fluxes.readers import meaning_of, read_flux_file
 from darkhorn.fluxes.root_files import is_root, names_in, open_root, uproot_module
 from darkhorn.fluxes.root_histograms import read_root_histograms, write_root_histograms
 from darkhorn.fluxes.tables import FLAVOURS, NAMES, Flux, FluxSet, shipped_flux, shipped_names
@@ -234,9 +234,10 @@ def read_fluxes(
         return read_root_histograms(path, content=content, unit=unit, names=histograms)
     if histograms:
         raise InputError(str(path), "names of histograms", "a ROOT file", "Remove `histograms`.")
-    if is_flux_file(path) and path.suffix == ".h5":
-        if (content, unit) != (PER_BIN["content"], PER_BIN["unit"]):
+    if is_flux_file(path):
+        if meaning_of(content, unit, path) != meaning_of(**PER_BIN, path=path):
             found = f"content {content} and unit {unit}"
             raise InputError(str(path), found, f"per-bin and {PER_BIN['unit']}, as it was written", "Correct them.")
-        return flux_set(read_flux(path), path.stem)
+        if path.suffix == ".h5":
+            return flux_set(read_flux(path), path.stem)
     return read_flux_file(path, content=content, unit=unit, pdg=pdg)

@@ -9,6 +9,7 @@ Root attributes  schema "darkhorn-rays", schema_version, n_rays, pot (protons on
 import datetime
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -53,9 +54,28 @@ def read_rays(*paths: str | Path) -> RayTable:
     """The rays of one or more files of one beam: HDF5 of darkhorn, dk2nu or gsimple, told apart by their content.
 
     Several files are one larger simulation: see `fluxes.rays.joined`. Raises InputError for a missing, foreign, newer
-    or broken file, and for files that do not belong together.
+    or broken file, for files that do not belong together, and for the same rays twice.
     """
-    return joined([_with_record(_read(Path(path)), Path(path)) for path in paths], ", ".join(map(str, paths)))
+    tables = [_with_record(_read(Path(path)), Path(path)) for path in paths]
+    _no_rays_twice(tables, paths)
+    return joined(tables, ", ".join(map(str, paths)))
+
+
+def _no_rays_twice(tables: Sequence[RayTable], paths: Sequence[str | Path]) -> None:
+    """Refuse the same bytes, and simulations of one seed, which share their random numbers: their errors would look
+    smaller than they are.
+    """
+    seen: dict[object, str | Path] = {}
+    for path, made in zip(paths, tables, strict=True):
+        seed = made.header.get("seed")
+        marks: list[object] = [made.header["files"][0]["sha256"]]
+        marks += [(made.header.get("beam"), made.header.get("mode"), seed)] if seed is not None else []
+        for mark in marks:
+            if mark in seen:
+                found = f"the same rays as in {seen[mark]}" + (f", seed {seed}" if seed is not None else "")
+                do = "Remove it, or simulate with another --seed."
+                raise InputError(str(path), found, "each simulation once", do)
+            seen[mark] = path
 
 
 def _with_record(table: RayTable, path: Path) -> RayTable:

@@ -54,9 +54,14 @@ def test_rays_become_the_source_of_a_card_and_a_picture(darkhorn: Callable[..., 
     assert (again.code, "copy.h5" in again.err) == (0, True)
     np.testing.assert_array_equal(read_rays(tmp_path / "copy.h5")["pz"], columns["pz"])
     assert darkhorn("flux", *card, "--rays", tmp_path / "copy.h5").code == 4
+    for file, says in ((rays, "darkhorn flux CARD"), (flux, "darkhorn plot")):
+        told = darkhorn("info", file)  # neither has events
+        assert (told.code, says in told.err) == (3, True)
     pytest.importorskip("matplotlib")
     assert darkhorn("plot", flux, "--reference", "bnb-neutrino-sbnd", "-o", image).code == 0
     assert image.stat().st_size > 10_000
+    told = darkhorn("plot", flux, "--level", "1", "-o", tmp_path / "x.png")
+    assert (told.code, "found a flux" in told.err) == (3, True)
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,7 @@ def test_info_json_is_the_header(events: Path, darkhorn: Callable[..., Any]) -> 
     text = darkhorn("info", events).out
     assert "1000 weighted" in text
     assert "m4 0.106 GeV" in text
+    assert "None" not in text  # couplings that are not set
     assert "weight" in darkhorn("info", events, "--columns").out
 
 

@@ -10,6 +10,7 @@ from ray_files import decays, published_weight, write_dk2nu, write_gsimple
 
 from darkhorn.fluxes.dk2nu import read_dk2nu, read_gsimple, read_root_rays
 from darkhorn.fluxes.rays import RayTable, joined
+from darkhorn.fluxes.root_files import branches
 from darkhorn.generator.beams.ray_flux import seen_at
 from darkhorn.kernels.errors import InputError
 
@@ -198,6 +199,23 @@ def test_without_uproot_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "uproot", None)
     with pytest.raises(InputError, match=r"darkhorn\[root\]"):
         read_dk2nu(path)
+
+
+def test_names_of_arrays_of_classes_have_lengths() -> None:
+    """ROOT calls an array in a class `windowDir1[3]`; uproot cannot write such a branch."""
+
+    class Branch:
+        def array(self, library: str) -> Any:
+            return np.array([[1.0, 2.0, 3.0]])
+
+    class Tree(dict[str, Branch]):
+        name = "meta"
+
+        def keys(self, recursive: bool = False) -> list[str]:  # type: ignore[override]
+            return list(self)
+
+    found = Tree({"meta": Branch(), "meta/protons": Branch(), "meta/windowDir1[3]": Branch()})
+    np.testing.assert_array_equal(branches(found, ["windowDir1"], Path("g.root"))["windowDir1"], [[1.0, 2.0, 3.0]])
 
 
 def test_files_of_different_kinds_do_not_mix(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -1,5 +1,6 @@
 """Fluxes as documents: of a simulated beam by way of its rays, of a card, reweighted."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from darkhorn.fluxes.rays import RayTable, ray_table
+from darkhorn.generator.beams.beam_flux import NUMI_EDGES
 from darkhorn.generator.beams.ray_flux import neutrinos_of, reweighted
 from darkhorn.generator.beams.simulate import simulate_flux
 from darkhorn.generator.experiment import experiment
@@ -105,6 +107,8 @@ def test_ratios_of_a_parent_go_before_those_of_its_flavour(tmp_path: Path) -> No
         ("E_lo_GeV,E_hi_GeV,nuebar\n0,1,2\n", "none of the rays"),
         ("E_lo_GeV,E_hi_GeV,numu\n0,1,-2\n", "zero or positive"),
         ("E_lo_GeV,numu\n0,1\n", "E_hi_GeV"),
+        ("E_lo_GeV,E_hi_GeV,numu\n0,1,3e-11\n", "numbers up to 3e-11; allowed: ratios"),
+        ("E_lo_GeV,E_hi_GeV,numu,nue\n0,1,1,4e9\n", "numbers up to 4e"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=says):
@@ -121,6 +125,16 @@ def test_a_reweighted_simulation_says_so(tmp_path: Path) -> None:
     assert changed["reweight"] == str(ratios)
     for parent, factor in ((211, 3), (321, 1)):
         assert total(changed, 14, parent)[0] == pytest.approx(factor * total(plain, 14, parent)[0], rel=1e-12)
+
+
+def test_rays_of_numi_have_the_bins_of_its_simulation(tmp_path: Path) -> None:
+    """Not up to the hardest ray, which would give every file other bins."""
+    write_rays(replace(few(), header={"beam": "numi-me"}), tmp_path / "few.h5")
+    card = {
+        "schema": 1, "detector": "microboone", "regions": ["tpc"], "decay_in": "tpc", "exposure": "1e20 POT",
+        "model": {"name": "broad-pair"}, "source": {"kind": "rays", "file": str(tmp_path / "few.h5")},
+    }  # fmt: skip
+    np.testing.assert_array_equal(flux_of_card(load_card(card))["edges_GeV"], NUMI_EDGES)
 
 
 def test_a_card_reweights_its_rays(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from darkhorn.generator.experiment import detector_of, experiment
 from darkhorn.generator.files.ray_file import read_rays, write_rays
 from darkhorn.generator.header import Header
 from darkhorn.generator.processes.dark_neutrino_line_shape import LINE_SHAPE
-from darkhorn.generator.ray_source import RAY_FLUX, RAY_SIGHT, _thinned, for_source
+from darkhorn.generator.ray_source import RAY_FLUX, RAY_SIGHT, _thinned, for_source, parents_of_card
 from darkhorn.generator.runcard import load_card
 from darkhorn.generator.simulation import Simulation
 from darkhorn.generator.stages import DECAY_PLACE, FLUX, LINE_OF_SIGHT, SIGHT_OF_DECAY, TARGETS, TIME
@@ -204,6 +204,9 @@ def test_another_beam_needs_its_frame(tmp_path: Path, rng: np.random.Generator) 
     with pytest.raises(InputError, match="frame of numi-me"):
         experiment(load_card(card))
     assert experiment(load_card({**card, "detector": FRAME})).rays
+    inline = {"kind": "beamline", "beam": "numi-me", "mode": "neutrino", "particles": 10**9}
+    with pytest.raises(InputError, match="frame of numi-me"):  # before it is simulated, which would take a day
+        parents_of_card(load_card({**CARD, "source": inline}))
 
 
 @pytest.mark.parametrize("name", ["microboone", "icarus"])
@@ -220,14 +223,17 @@ def test_the_header_names_the_ray_files(tmp_path: Path, rng: np.random.Generator
     """
     made = table(decays(rng))
     paths = [tmp_path / name for name in ("a.h5", "b.h5")]
-    for path in paths:
-        write_rays(replace(made, pot=2e5), path)
+    for path, pot in zip(paths, (2e5, 3e5), strict=True):
+        write_rays(replace(made, pot=pot), path)
     card = load_card({**CARD, "source": {"kind": "rays", "file": [str(path) for path in paths]}})
     record = experiment(card).ray_record
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    expected = {"format": "darkhorn-rays", "n_rays": len(made), "pot": 2e5}
-    assert record["files"] == [{"name": p.name, "sha256": d, **expected} for p, d in zip(paths, digests, strict=True)]
-    assert (record["pot"], record["n_rays"]) == (4e5, 2 * len(made))
+    expected = {"format": "darkhorn-rays", "n_rays": len(made)}
+    assert record["files"] == [
+        {"name": path.name, "sha256": digest, **expected, "pot": pot}
+        for path, digest, pot in zip(paths, digests, (2e5, 3e5), strict=True)
+    ]
+    assert (record["pot"], record["n_rays"]) == (5e5, 2 * len(made))
     flux = experiment(card).rays[14].flux
     assert record["flux_error"]["14"] == pytest.approx(np.sqrt(np.sum(flux**2)) / np.sum(flux))
     write_rays(read_rays(*paths), tmp_path / "both.h5")

@@ -105,7 +105,7 @@ def test_a_card_with_histograms_of_another_unit(tmp_path: Path) -> None:
         ("source.content", "per-parsec", "per-bin"),
         ("source.unit", "m^-3", "POT"),
         ("source.content", 3, "per-GeV"),
-        ("source.histograms", {"nu_tau": "h501"}, "nu_mu"),
+        ("source.histograms", {"nu_mi": "h501"}, "nu_mu"),
     ):
         with pytest.raises(InputError, match=says):
             load_card(card, {key: value})
@@ -131,6 +131,7 @@ def test_references() -> None:
         ("missing", "no such file"),
         ("cut", "broken flux file"),
         ("unit", "as it was written"),
+        ("unit of a text", "as it was written"),
         ("names", "ROOT file"),
     ],
 )
@@ -139,6 +140,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, document: dict[str, Any], what: s
     if what == "foreign":
         path.write_text("E numu\n1 2\n")
     elif what != "missing":
+        path = tmp_path / "flux.csv" if what == "unit of a text" else path
         write_flux(document, path)
     if what == "cut":
         with h5py.File(path, "a") as file:
@@ -146,6 +148,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, document: dict[str, Any], what: s
     tries: dict[str, Callable[[], Any]] = {
         "ending": lambda: write_flux(document, tmp_path / "flux.pdf"),
         "unit": lambda: read_fluxes(path, content="per-GeV", unit="cm^-2 POT^-1"),
+        "unit of a text": lambda: read_fluxes(path, content="per-bin", unit="m^-2 POT^-1"),
         "names": lambda: read_fluxes(path, **PER_BIN, histograms={14: "h501"}),
     }
     with pytest.raises(InputError, match=says):

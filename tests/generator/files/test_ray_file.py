@@ -12,12 +12,12 @@ from darkhorn.generator.files.ray_file import read_rays, write_rays
 from darkhorn.kernels.errors import InputError, OutputError
 
 
-def table(rng: np.random.Generator, number: int = 30) -> RayTable:
+def table(rng: np.random.Generator, number: int = 30, seed: int = 4) -> RayTable:
     columns = {name: rng.normal(size=number) for name in ("x", "y", "z", "px", "py", "pz")}
     columns |= {"nu_pdg": np.zeros(number), "parent_pdg": np.resize([211, -13, 321], number)}
     columns |= {"weight": rng.random(number), "energy_star": np.full(number, np.nan)}
     columns |= {"time": np.where(np.arange(number) % 4, rng.uniform(0, 1e4, number), np.nan)}
-    return ray_table(columns, where="test", source="a test", header={"beam": "bnb", "mode": "neutrino", "seed": 4})
+    return ray_table(columns, where="test", source="a test", header={"beam": "bnb", "mode": "neutrino", "seed": seed})
 
 
 def test_files_without_times_are_read(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -54,11 +54,28 @@ def test_there_and_back(tmp_path: Path, rng: np.random.Generator) -> None:
 
 def test_two_runs_are_averaged(tmp_path: Path, rng: np.random.Generator) -> None:
     """Weights are per proton: twice the rays of one beam are the same beam."""
-    made, path = table(rng), tmp_path / "rays.h5"
-    write_rays(made, path)
-    both = read_rays(path, path)
+    made, other = table(rng), table(rng, seed=5)
+    write_rays(made, tmp_path / "a.h5")
+    write_rays(other, tmp_path / "b.h5")
+    both = read_rays(tmp_path / "a.h5", tmp_path / "b.h5")
     assert len(both) == 60
-    assert both["weight"].sum() == pytest.approx(made["weight"].sum(), rel=1e-14)
+    assert both["weight"].sum() == pytest.approx((made["weight"].sum() + other["weight"].sum()) / 2, rel=1e-14)
+
+
+def test_the_same_rays_twice_are_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    """They would count as twice the statistics: the same bytes, and runs of one seed, which share random numbers."""
+    a, b, c = (tmp_path / f"{name}.h5" for name in "abc")
+    write_rays(table(rng), a)
+    write_rays(table(rng, number=60), b)
+    write_rays(table(rng, seed=5), c)
+    for second in (a, b):
+        with pytest.raises(InputError, match=r"the same rays as in .*a\.h5, seed 4"):
+            read_rays(a, c, second)
+    pytest.importorskip("uproot")
+    one = write_dk2nu(tmp_path / "a.root", decays(rng))
+    (tmp_path / "copy.root").write_bytes(one.read_bytes())
+    with pytest.raises(InputError, match=r"the same rays as in .*a\.root"):
+        read_rays(one, tmp_path / "copy.root")
 
 
 def test_dk2nu_through_the_same_door_and_stored(tmp_path: Path, rng: np.random.Generator) -> None:
