@@ -135,7 +135,7 @@ def check(kind: str, one: dict[str, Any], two: dict[str, Any], n: int, seed: int
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["cascade", "flying", "line shape", "cascade, photons"])
+@pytest.mark.parametrize("kind", ["flying", "line shape", "cascade, photons"])
 def test_one_pair_of_points(kind: str, rng: np.random.Generator) -> None:
     one, two = pair_of(rng, kind)
     check(kind, one, two, 20_000)
