@@ -39,6 +39,7 @@ MOST_RAYS = 1 << 15  # of one flavour: what a channel holds; more are thinned ou
 BIN_WIDTH = 0.05  # GeV, of the histogram of the rays
 # rays below threshold at the point where they were looked at may be above it elsewhere: they keep this share
 _BELOW = 1e-3
+_BNB_ENDS = 6000.0  # cm: the dump is at 50.31 m, and what decays in it does so within a few metres
 _PLACES = ("x", "y", "z", "px", "py", "pz", "spin_x", "spin_y", "spin_z")
 
 
@@ -151,9 +152,17 @@ def placement_of(card: RunCard) -> Placement | None:
 
 
 def check_frame(card: RunCard, table: RayTable) -> None:
-    """Refuse rays of another beam for a detector whose frame is that of the BNB. Raises InputError."""
-    if table.frame == "beam":
-        _check_beam(card, str(table.header.get("beam", "bnb")))
+    """Refuse rays of another beam for a detector whose frame is that of the BNB; rays that do not say their beam, where
+    they reach beyond the dump of the BNB. Raises InputError.
+    """
+    if table.frame != "beam":
+        return
+    _check_beam(card, str(table.header.get("beam", "bnb")))
+    farthest = float(np.max(table["z"]))
+    if "beam" not in table.header and card.detector.frame is None and farthest > _BNB_ENDS:
+        found = f"the frame of the BNB for decays up to z = {farthest / 100:.4g} m"
+        do = "Add `frame`: origin and rotation of the detector in the frame of the beam."
+        raise InputError("detector.frame", found, f"decays up to {_BNB_ENDS / 100:g} m, or another frame", do)
 
 
 def _check_beam(card: RunCard, beam: str) -> None:

@@ -204,6 +204,12 @@ def test_another_beam_needs_its_frame(tmp_path: Path, rng: np.random.Generator) 
     with pytest.raises(InputError, match="frame of numi-me"):
         experiment(load_card(card))
     assert experiment(load_card({**card, "detector": FRAME})).rays
+    far = {**made.columns, "z": np.where(np.arange(len(made)) == 3, 7e4, made["z"])}  # as dk2nu of NuMI
+    write_rays(replace(made, columns=far), tmp_path / "far.h5")
+    card = {**CARD, "source": {"kind": "rays", "file": str(tmp_path / "far.h5")}}
+    with pytest.raises(InputError, match="decays up to z = 700 m"):
+        experiment(load_card(card))
+    assert experiment(load_card({**card, "detector": FRAME})).rays
     inline = {"kind": "beamline", "beam": "numi-me", "mode": "neutrino", "particles": 10**9}
     with pytest.raises(InputError, match="frame of numi-me"):  # before it is simulated, which would take a day
         parents_of_card(load_card({**CARD, "source": inline}))
