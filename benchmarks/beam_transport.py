@@ -15,6 +15,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -42,14 +43,22 @@ def seconds(function: Callable[[], object], repeat: int = 5) -> float:
     return best
 
 
-def wall_seconds(function: Callable[[], object], at_once: int, repeat: int = 5) -> float:
-    """Of `at_once` calls in flight at the same time."""
-    best = float("inf")
-    for _ in range(repeat):
-        start = time.perf_counter()
-        jax.block_until_ready([function() for _ in range(at_once)])  # type: ignore[no-untyped-call]
-        best = min(best, time.perf_counter() - start)
-    return best
+def wall_seconds(function: Callable[[], object], at_once: int, each: int = 10, repeat: int = 5) -> float:
+    """Of one call in each of `at_once` threads: the median over repetitions of `each` calls. Calls of one thread wait
+    for each other.
+    """
+
+    def some(_: int) -> None:
+        for _ in range(each):
+            jax.block_until_ready(function())  # type: ignore[no-untyped-call]
+
+    found = []
+    with ThreadPoolExecutor(at_once) as pool:
+        for _ in range(repeat):
+            start = time.perf_counter()
+            list(pool.map(some, range(at_once)))
+            found.append((time.perf_counter() - start) / each)
+    return float(np.median(found))
 
 
 def angles(outcome: Outcome) -> tuple[Real, Real]:
