@@ -10,7 +10,6 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,33 +123,27 @@ class Plan:
                 )
 
 
-def _pilot(channel: Channel, seed: int) -> ChannelPlan:
-    """Run the pilot of a channel."""
-    key = channel_key(seed, channel.name, "pilot")
-    params = channel.chain.prepare(as_float64(channel.params))
-    made = pilot(channel.chain.bare, params, jnp.asarray(key), PILOT_EVENTS)
-    result = {k: np.asarray(v) for k, v in made.items()}
-    if not all(np.isfinite(value).all() for value in result.values()):
-        raise FloatingPointError(f"the pilot of channel {channel.name} met a weight that is not finite (seed {seed})")
-    mean, square = float(result["mean"]), float(result["square"])
-    variance = max(square - mean * mean, 0.0)
-    error = (variance / MEASURED_EVENTS) ** 0.5
-    maximum = float(result["maximum"]) * MAXIMUM_MARGIN
-    supremum = max(float(result["supremum"]), maximum)
-    return ChannelPlan(channel.name, result["grid"], mean, error, variance, maximum, supremum)
-
-
 def make_plan(channels: Sequence[Channel], card_hash: str, seed: int) -> Plan:
     """Run the pilot of every channel. Raises InputError if no channel has a rate, FloatingPointError on a weight that
     is not finite.
     """
-    # The first channel of every chain compiles its program, side by side; the others find it and run side by side.
-    first = {channel.chain.bare: index for index, channel in reversed([*enumerate(channels)])}
-    found: dict[int, ChannelPlan] = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="darkhorn-pilot") as pool:
-        for group in (sorted(first.values()), sorted({*range(len(channels))} - {*first.values()})):
-            found |= zip(group, pool.map(lambda index: _pilot(channels[index], seed), group), strict=True)
-    plan = Plan(card_hash, seed, tuple(found[index] for index in range(len(channels))))
+    found = []
+    for channel in channels:
+        key = channel_key(seed, channel.name, "pilot")
+        params = channel.chain.prepare(as_float64(channel.params))
+        found_here = pilot(channel.chain.bare, params, jnp.asarray(key), PILOT_EVENTS)
+        result = {k: np.asarray(v) for k, v in found_here.items()}
+        if not all(np.isfinite(value).all() for value in result.values()):
+            raise FloatingPointError(
+                f"the pilot of channel {channel.name} met a weight that is not finite (seed {seed})"
+            )
+        mean, square = float(result["mean"]), float(result["square"])
+        variance = max(square - mean * mean, 0.0)
+        error = (variance / MEASURED_EVENTS) ** 0.5
+        maximum = float(result["maximum"]) * MAXIMUM_MARGIN
+        supremum = max(float(result["supremum"]), maximum)
+        found.append(ChannelPlan(channel.name, result["grid"], mean, error, variance, maximum, supremum))
+    plan = Plan(card_hash, seed, tuple(found))
     if not plan.rate > 0:
         raise InputError(
             "model",
