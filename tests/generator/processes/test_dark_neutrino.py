@@ -6,6 +6,7 @@ import cards
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from records import momenta
 
 from darkhorn.generator.events import Events
 from darkhorn.kernels.constants import MASS_ELECTRON
@@ -13,12 +14,6 @@ from darkhorn.kernels.errors import InputError
 
 TPC = 256.35 * 233.0 * 1036.8
 Momentum = NDArray[Any]
-
-
-def momenta(events: Events, topology: str) -> dict[str, Momentum]:
-    """{role: (n, 4)}, also of particles at rest."""
-    record = events.header.topology(topology)
-    return {p.role: np.stack(events.four_momentum(topology, p.role), axis=1) for p in record.particles}
 
 
 def square(p: Momentum) -> NDArray[Any]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from goodness import ALPHA, assert_follows, ks_probability
 from numpy.typing import NDArray
+from records import momenta
 
-from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_mediator_model import (
     DipoleScheme,
     ScalarScheme,
@@ -84,11 +84,6 @@ def in_rest_frame(p: Real, parent: Real, mass: float) -> Real:
     u, g = parent[:, 1:] / mass, parent[:, :1] / mass
     along = np.sum(u * p[:, 1:], axis=1, keepdims=True)
     return np.asarray(p[:, 1:] + u * (along / (1 + g) - p[:, :1]))
-
-
-def momenta(events: Events, topology: str) -> dict[str, Real]:
-    record = events.header.topology(topology)
-    return {p.role: np.stack(events.four_momentum(topology, p.role), axis=1) for p in record.particles}
 
 
 def cos_of_daughter(p: dict[str, Real], made: str, daughter: str, mass: float) -> Real:

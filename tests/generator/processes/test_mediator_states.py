@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from goodness import ALPHA, PULL, assert_follows, ks_probability
 from numpy.typing import NDArray
+from records import check_record, momenta
 from scipy.integrate import quad
 
-from darkhorn.generator.events import Events
 from darkhorn.generator.files.convert import convert
 from darkhorn.generator.files.read import read
 from darkhorn.generator.files.validate import validate
@@ -56,11 +56,6 @@ def widths_of(sim: Simulation) -> dict[tuple[str, str], float]:
 
 def ratio_of(sim: Simulation, *decays: tuple[str, str]) -> float:
     return cards.branching_ratio(sim, decays)
-
-
-def momenta(events: Events, topology: str) -> dict[str, Real]:
-    record = events.header.topology(topology)
-    return {p.role: np.stack(events.four_momentum(topology, p.role), axis=1) for p in record.particles}
 
 
 def in_rest_frame(p: Real, parent: Real, mass: float) -> Real:
@@ -177,29 +172,6 @@ def test_two_states_made_by_the_beam_are_two_models_of_one_state() -> None:
 
 
 # --- cascades ----------------------------------------------------------------------------------------------------
-
-
-def check_record(events: Events, masses: dict[str, float]) -> None:
-    """Momentum at every vertex, mass shells, factors, finite numbers, and the second flight, in every topology."""
-    for topology, table in events.topologies.items():
-        record, p = events.header.topology(topology), momenta(events, topology)
-        for vertex in range(len(record.vertices)):
-            into = sum(p[q.role] for q in record.particles if q.ends == vertex)
-            out = sum(p[q.role] for q in record.particles if q.produced == vertex)
-            largest = np.max([p[q.role][:, 0] for q in record.particles if vertex in (q.ends, q.produced)], axis=0)
-            assert np.max(np.abs(into - out) / largest[:, None]) < 1e-10, (topology, vertex)
-        for role in p.keys() & masses.keys():
-            shell = p[role][:, 0] ** 2 - np.sum(p[role][:, 1:] ** 2, axis=1)
-            assert np.max(np.abs(shell - masses[role] ** 2) / p[role][:, 0] ** 2) < 1e-10, (topology, role)
-        factors = np.prod([table[c] for c in table if c.startswith("w_")], axis=0)
-        np.testing.assert_allclose(factors, table["weight"], rtol=1e-12)
-        assert all(np.isfinite(column).all() for column in table.values())
-        if "decay2_x" in table:
-            way = np.stack([table[f"decay2_{a}"] - table[f"decay_{a}"] for a in "xyz"], axis=1)
-            length, size = np.linalg.norm(way, axis=1), np.linalg.norm(p["n5"][:, 1:], axis=1)
-            assert np.max(np.abs(way - p["n5"][:, 1:] * (length / size)[:, None])) < 1e-7
-            taken = table["decay2_t"] - table["decay_t"]
-            np.testing.assert_allclose(taken, length * p["n5"][:, 0] / size / 29.9792458, rtol=1e-6, atol=1e-8)
 
 
 MASS_OF = {"n6": M6, "n5": M5, "n4": M4, "gamma": 0.0, "gamma2": 0.0, "em": MASS_ELECTRON, "ep2": MASS_ELECTRON}

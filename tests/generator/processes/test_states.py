@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from goodness import PULL
-from numpy.typing import NDArray
+from records import check_record, momenta
 from scipy.integrate import quad
 
-from darkhorn.generator.events import Events
 from darkhorn.generator.files.convert import convert
 from darkhorn.generator.files.read import read
 from darkhorn.generator.files.validate import validate
@@ -29,29 +28,6 @@ FEW: dict[str, Any] = {
     "source.flavours": ["nu_mu", "nu_mu_bar"],
 }
 TPC = np.array([256.35, 233.0, 1036.8])
-
-
-def momenta(events: Events, topology: str) -> dict[str, NDArray[Any]]:
-    record = events.header.topology(topology)
-    return {p.role: np.stack(events.four_momentum(topology, p.role), axis=1) for p in record.particles}
-
-
-def check_record(events: Events, masses: dict[str, float]) -> None:
-    """Momentum at every vertex, mass shells, factors and finite numbers, in every topology."""
-    for topology, table in events.topologies.items():
-        record, p = events.header.topology(topology), momenta(events, topology)
-        for vertex in range(len(record.vertices)):
-            into = sum(p[q.role] for q in record.particles if q.ends == vertex)
-            out = sum(p[q.role] for q in record.particles if q.produced == vertex)
-            largest = np.max([p[q.role][:, 0] for q in record.particles if vertex in (q.ends, q.produced)], axis=0)
-            assert np.max(np.abs(into - out) / largest[:, None]) < 1e-10, (topology, vertex)
-        for role, mass in masses.items():
-            if role in p:
-                shell = p[role][:, 0] ** 2 - np.sum(p[role][:, 1:] ** 2, axis=1)
-                assert np.max(np.abs(shell - mass**2) / p[role][:, 0] ** 2) < 1e-10, (topology, role)
-        factors = np.prod([table[c] for c in table if c.startswith("w_")], axis=0)
-        np.testing.assert_allclose(factors, table["weight"], rtol=1e-12)
-        assert all(np.isfinite(column).all() for column in table.values())
 
 
 # --- three states ------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from typing import Any
 import cards
 import numpy as np
 import pytest
+from records import momenta
 
-from darkhorn.generator.events import Events
 from darkhorn.generator.processes.dark_neutrino_model import host_widths, model_of, scheme_of
 from darkhorn.generator.runcard import list_cards, load_card
 from darkhorn.generator.simulation import Simulation
@@ -20,11 +20,6 @@ POINTS: dict[str, dict[str, Any]] = {
     "two states, on shell": {**DUAL, "model.mzprime": "60 MeV"},
     "two states, virtual, Majorana": {**HEAVY, "model.hnl": "majorana"},
 }
-
-
-def momenta(events: Events, topology: str) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    record = events.header.topology(topology)
-    return {p.role: np.stack(events.four_momentum(topology, p.role), axis=1) for p in record.particles}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * ("Majorana" in n)) for n in POINTS])
